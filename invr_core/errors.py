@@ -1,0 +1,38 @@
+"""The errors a caller can meet: one root, one class per thing that can be done about it.
+
+Every message says what was given, what is allowed, and what to do.
+"""
+
+from __future__ import annotations
+
+
+class InvrError(Exception):
+    """Root of all errors that `invr` raises on purpose; its text is meant for the user."""
+
+
+class BadInput(InvrError):
+    """An input (a file, a mask, an option) is not what the call can work with."""
+
+
+class BadFile(BadInput):
+    """A file is missing, damaged, of a newer format, or not what its name says."""
+
+
+class BadOutput(InvrError):
+    """The output cannot be written where it was asked for; nothing was overwritten."""
+
+
+class OutOfSpan(BadInput):
+    """An instant was asked for that lies outside the fitted span."""
+
+
+class Unsupported(InvrError):
+    """This model or task does not offer what was asked (for example `motion`)."""
+
+
+class NotEnoughMemory(InvrError):
+    """The work would not fit in memory; the message says what would."""
+
+
+class DeviceUnavailable(InvrError):
+    """The device asked for is not on this machine."""

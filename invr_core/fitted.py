@@ -1,0 +1,101 @@
+"""A fitted network as a `Representation`: query checks, sizes, regions, motion with confidence, save."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Self
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from invr_core.errors import BadInput, OutOfSpan, Unsupported
+from invr_core.models.base import Geometry, ModelConfig, Network
+from invr_core.query import Query
+from invr_core.representation import Motion
+from invr_core.sampling import sample, target_grid
+
+TOLERANCE = 1e-9
+"""Seconds by which an instant may lie outside the span through rounding; it is then taken as the end."""
+
+
+class Fitted:
+    """A fitted network, to be asked; made by `invr_core.fit.fit` and `invr_core.storage.load`.
+
+    Args:
+        network: in evaluation mode.
+        config: the solved config that built it.
+        geometry: of the clip it was fitted to.
+        info: how it was made (seed, steps, seconds, versions): JSON values only.
+    """
+
+    def __init__(self, network: Network, config: ModelConfig, geometry: Geometry, info: Mapping[str, Any]) -> None:
+        self.network = network.eval().requires_grad_(False)
+        self.config = config
+        self.geometry = geometry
+        self.info = dict(info)
+        self.span = geometry.span
+        self.size = geometry.size
+        self.parts = network.parts
+
+    @property
+    def device(self) -> torch.device:
+        """Where the answer is computed."""
+        return next(self.network.parameters()).device
+
+    def _instants(self, times: Tensor) -> Tensor:
+        times = torch.as_tensor(times, dtype=torch.float64, device="cpu")
+        first, last = self.span
+        outside = (times < first - TOLERANCE) | (times > last + TOLERANCE)
+        if bool(outside.any()):
+            raise OutOfSpan(
+                f"{float(times[outside][0]):g} s lies outside the fitted span; ask for instants from {first:g} to {last:g} s"
+            )
+        return times.clamp(first, last)
+
+    def __call__(self, query: Query) -> Tensor:
+        """Render a query; see `invr_core.representation.Representation`. One instant at a time, so that a batch
+        equals its singles to the bit.
+        """
+        if query.part not in self.parts:
+            raise Unsupported(f"this model has no part {query.part!r}; it has {', '.join(sorted(self.parts))}")
+        times = self._instants(query.times)
+        if len(times) == 0:
+            raise BadInput("the query names no instant; give at least one")
+        return torch.cat([self._render(t, query) for t in times.split(1)])
+
+    def _render(self, time: Tensor, query: Query) -> Tensor:
+        picture = self.network(time, query.part)
+        if query.size is not None and query.size != self.size:
+            smaller = query.size[0] < self.size[0] or query.size[1] < self.size[1]
+            picture = F.interpolate(picture, query.size, mode="bicubic", align_corners=False, antialias=smaller)
+        if query.region is not None:
+            rows, columns = query.region.slices((picture.shape[2], picture.shape[3]))
+            picture = picture[:, :, rows, columns]
+        return picture
+
+    def motion(self, t0: Tensor, t1: Tensor) -> Motion:
+        """Where the pixels of ``t0`` are at ``t1``, and how far it is to be trusted.
+
+        Confidence is that of the round trip: the flow there and the flow back, met at the landing point, should
+        cancel; their sum is held against a pixel, more where the motion is large (Sundaram, Brox & Keutzer, ECCV 2010).
+        """
+        t0, t1 = self._instants(t0), self._instants(t1)
+        there = torch.cat([self.network.flow(a, b) for a, b in zip(t0.split(1), t1.split(1), strict=True)])
+        back = torch.cat([self.network.flow(b, a) for a, b in zip(t0.split(1), t1.split(1), strict=True)])
+        returned, inside = sample(back, target_grid(there))
+        gap = (there + returned).square().sum(1, keepdim=True)
+        allowed = 0.01 * (there.square().sum(1, keepdim=True) + returned.square().sum(1, keepdim=True)) + 0.5
+        return Motion(there, torch.exp(-gap / allowed) * inside)
+
+    def to(self, device: torch.device | str) -> Self:
+        """The same representation on another device."""
+        self.network.to(device)
+        return self
+
+    def save(self, path: str | Path) -> None:
+        """Write one ``.invr`` file, atomically; see `invr_core.storage.save`."""
+        from invr_core.storage import save
+
+        save(self, Path(path))

@@ -1,0 +1,51 @@
+"""Look a picture up at real-valued positions: the one place where pixel coordinates are turned into grid ones.
+
+Pixel (0, 0) has its centre at position (0, 0); positions are x then y, in pixels.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+
+def pixel_grid(height: int, width: int, device: torch.device | str = "cpu") -> Tensor:
+    """The position of each pixel: (1, 2, height, width) float32, x then y."""
+    y, x = torch.meshgrid(
+        torch.arange(height, dtype=torch.float32, device=device),
+        torch.arange(width, dtype=torch.float32, device=device),
+        indexing="ij",
+    )
+    return torch.stack([x, y])[None]
+
+
+def target_grid(flow: Tensor) -> Tensor:
+    """Where each pixel lands along a flow: (M, 2, H, W) positions from (M, 2, H, W) pixels of displacement."""
+    return pixel_grid(flow.shape[2], flow.shape[3], flow.device) + flow
+
+
+def sample(picture: Tensor, positions: Tensor, mode: str = "bilinear") -> tuple[Tensor, Tensor]:
+    """A picture at real-valued positions, its border repeated outside.
+
+    Args:
+        picture: (M, C, H, W).
+        positions: (M, 2, h, w) pixels of ``picture``, x then y.
+        mode: "bilinear" or "bicubic".
+
+    Returns:
+        the values, (M, C, h, w), and where the position lies inside the frame, (M, 1, h, w) of 0 and 1.
+
+    Example:
+        >>> picture = torch.arange(4.0).view(1, 1, 1, 4)
+        >>> value, inside = sample(picture, torch.tensor([0.5, 0.0]).view(1, 2, 1, 1))
+        >>> float(value), float(inside)
+        (0.5, 1.0)
+    """
+    height, width = picture.shape[-2:]
+    scale = positions.new_tensor([2 / width, 2 / height]).view(1, 2, 1, 1)
+    grid = ((positions + 0.5) * scale - 1).permute(0, 2, 3, 1)
+    values = F.grid_sample(picture, grid, mode=mode, padding_mode="border", align_corners=False)
+    edge = positions.new_tensor([width - 0.5, height - 0.5]).view(1, 2, 1, 1)
+    inside = ((positions >= -0.5) & (positions <= edge)).all(1, keepdim=True).to(picture.dtype)
+    return values, inside

@@ -1,0 +1,127 @@
+"""The plugin contract: a task is an observation, used while fitting, and a query, used while rendering."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import ClassVar, Generic, TypeVar
+
+import torch
+from torch import Tensor
+
+from invr_core.errors import BadInput
+from invr_core.observation import Observation
+from invr_core.query import Query
+from invr_core.representation import Representation
+from invr_core.video import Video
+
+
+@dataclass(frozen=True)
+class NoOptions:
+    """The options of a task that has none."""
+
+
+@dataclass(frozen=True, eq=False)
+class Source:
+    """What the user gives: the clip, and whatever else the task names in ``inputs``.
+
+    Args:
+        video: the given clip.
+        extras: further videos by name, for example ``{"mask": …}``.
+
+    Example:
+        >>> source = Source(Video.of(torch.zeros(2, 3, 4, 4)), {"mask": Video.of(torch.ones(2, 1, 4, 4))})
+        >>> source["mask"].channels
+        1
+    """
+
+    video: Video
+    extras: Mapping[str, Video] = field(default_factory=dict)
+
+    def __getitem__(self, name: str) -> Video:
+        if name == "video":
+            return self.video
+        if name not in self.extras:
+            raise BadInput(f"this task needs the input {name!r}; given: {', '.join(['video', *self.extras])}")
+        return self.extras[name]
+
+
+C = TypeVar("C")
+
+
+class Task(ABC, Generic[C]):
+    """One thing to ask of a fitted clip. Subclass it, name the class in the entry-point group ``invr.tasks``.
+
+    `truth` reaches only `simulate` and `judged`: by signature it cannot reach the fit.
+
+    Args:
+        config: the options of this task; None for the defaults of ``Config``.
+    """
+
+    api: ClassVar[int]
+    """The version of this contract that the task was written for; stated by each task, not inherited."""
+    inputs: ClassVar[tuple[str, ...]] = ("video",)
+    """What the source must hold; each but "video" becomes an option of the command line that takes a path."""
+    needs: ClassVar[frozenset[str]] = frozenset({"full"})
+    """Parts that the representation must offer."""
+    minimum_frames: ClassVar[int] = 1
+    """How many frames the clip must have at the least."""
+    Config: type[C]
+    """A frozen dataclass with a docstring under every field."""
+
+    def __init__(self, config: C | None = None) -> None:
+        self.config: C = self.Config() if config is None else config
+
+    @abstractmethod
+    def observe(self, source: Source) -> Observation:
+        """How the given frames came from the clip that is asked for."""
+
+    @abstractmethod
+    def plan(self, source: Source) -> Query:
+        """Which instants, and of which size, the answer shows."""
+
+    @abstractmethod
+    def simulate(self, truth: Video, generator: torch.Generator) -> Source:
+        """A source made from a clip whose answer is known, for benchmarks and conformance."""
+
+    def prior(self, rep: Representation, times: Tensor) -> Tensor:
+        """A further term of the loss, evaluated at the instants of a step; 0 by default."""
+        return torch.zeros(())
+
+    def render(self, rep: Representation, source: Source) -> Video:
+        """The answer: by default the representation's own picture of the plan."""
+        return as_video(rep, self.plan(source))
+
+    def judged(self, source: Source, truth: Video) -> Video | None:
+        """Where scores count: a one-channel video of weights at the instants that are judged.
+
+        None: everywhere. Its times choose the frames; its weights choose the pixels.
+        """
+        return None
+
+    def naive(self, source: Source) -> Video:
+        """The trivial answer to beat, without any representation; the nearest given frame by default."""
+        video, times = source.video, self.plan(source).times
+        nearest = [int((video.times - t).abs().argmin()) for t in times]
+        return Video(times, video.size, lambda indices: video.read([nearest[i] for i in indices]), video.channels)
+
+
+def as_video(rep: Representation, query: Query) -> Video:
+    """A lazy video of what a representation answers to a query, rendered as it is read.
+
+    Args:
+        rep: any fitted clip.
+        query: ``times`` strictly increasing.
+    """
+    height, width = query.size or rep.size
+    if query.region is not None:
+        rows, columns = query.region.slices((height, width))
+        height, width = rows.stop - rows.start, columns.stop - columns.start
+
+    def read(indices: object) -> Tensor:
+        times = query.times[list(indices)]  # type: ignore[call-overload]
+        with torch.no_grad():
+            return rep(Query(times, query.size, query.region, query.part)).clamp(0, 1).cpu()
+
+    return Video(query.times, (height, width), read)
