@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from invr_core.errors import InvrError
-    from invr_core.fit import FitConfig, fit
+    from invr_core.fitting import FitConfig, fit
     from invr_core.observation import Observation
     from invr_core.query import Query, Region
     from invr_core.representation import Motion, Representation
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from invr_core.video import Video
 
 _HOME = {
-    "FitConfig": "fit",
+    "FitConfig": "fitting",
     "InvrError": "errors",
     "Motion": "representation",
     "Observation": "observation",
@@ -23,7 +23,7 @@ _HOME = {
     "Region": "query",
     "Representation": "representation",
     "Video": "video",
-    "fit": "fit",
+    "fit": "fitting",
     "load": "storage",
 }
 

@@ -21,17 +21,17 @@ TOLERANCE = 1e-9
 
 
 class Fitted:
-    """A fitted network, to be asked; made by `invr_core.fit.fit` and `invr_core.storage.load`.
+    """A fitted network, to be asked; made by `invr_core.fitting.fit` and `invr_core.storage.load`.
 
     Args:
-        network: in evaluation mode.
+        network: fitted, in evaluation mode.
         config: the solved config that built it.
         geometry: of the clip it was fitted to.
         info: how it was made (seed, steps, seconds, versions): JSON values only.
     """
 
     def __init__(self, network: Network, config: ModelConfig, geometry: Geometry, info: Mapping[str, Any]) -> None:
-        self.network = network.eval().requires_grad_(False)
+        self.network = network
         self.config = config
         self.geometry = geometry
         self.info = dict(info)

@@ -46,7 +46,7 @@ class Video:
         """Open a video file or a folder of images; see `invr_core.io.open_video`."""
         from invr_core.io import open_video
 
-        return open_video(Path(path))
+        return open_video(path)
 
     @classmethod
     def of(cls, frames: Tensor, times: Tensor | None = None, fps: float = 25.0, depth: int = 8) -> Video:
@@ -116,4 +116,4 @@ class Video:
         """Write to a file or folder, atomically; see `invr_core.io.save_video`."""
         from invr_core.io import save_video
 
-        save_video(self, Path(path))
+        save_video(self, path)

@@ -1,0 +1,104 @@
+"""List what is installed under an entry-point group, from metadata alone: nothing is imported, nothing can break it."""
+
+from __future__ import annotations
+
+import re
+import warnings
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from importlib.metadata import Distribution, EntryPoint, distributions, entry_points
+from typing import Any
+
+
+class DiscoveryWarning(UserWarning):
+    """An installed distribution has metadata that cannot be read; the others still work."""
+
+
+@dataclass(frozen=True)
+class Offer:
+    """One entry point: a name that an installed distribution offers, and the object behind it.
+
+    Args:
+        name: what the user types.
+        value: ``package.module:Object``.
+        distribution: who offers it.
+        version: of the distribution.
+        summary: one line of the distribution's metadata; may be empty.
+    """
+
+    name: str
+    value: str
+    distribution: str
+    version: str
+    summary: str
+    _entry: EntryPoint = field(repr=False, compare=False)
+
+    @property
+    def qualified(self) -> str:
+        """``distribution/name``: the name that no other distribution can claim."""
+        return f"{self.distribution}/{self.name}"
+
+    def load(self) -> Any:
+        """Import the object; whatever its module raises comes through."""
+        return self._entry.load()
+
+
+def normalized(distribution: str) -> str:
+    """A distribution's name in the form in which two of them are compared.
+
+    Example:
+        >>> normalized("Invr_Deblur")
+        'invr-deblur'
+    """
+    return re.sub(r"[-_.]+", "-", distribution).lower()
+
+
+def discover(group: str) -> list[Offer]:
+    """What the installed distributions offer under an entry-point group, sorted by name, then by distribution.
+
+    One malformed ``entry_points.txt`` of any installed distribution makes the standard library's
+    `entry_points` raise; then each distribution is read by itself, and the culprit is named in a `DiscoveryWarning`.
+
+    Example:
+        >>> discover("no.such.group")
+        []
+    """
+    try:
+        found: Iterable[EntryPoint] = list(entry_points(group=group))
+    except Exception:
+        found = list(_one_by_one(group))
+    return sorted((_offer(entry) for entry in found), key=lambda offer: (offer.name, offer.distribution))
+
+
+def _one_by_one(group: str) -> Iterator[EntryPoint]:
+    seen: set[str] = set()
+    for distribution in distributions():
+        name = _metadata(distribution, "Name")
+        if normalized(name) in seen:
+            continue
+        seen.add(normalized(name))
+        try:
+            offered = [entry for entry in distribution.entry_points if entry.group == group]
+        except Exception as cause:
+            warnings.warn(
+                f"the entry points of the installed distribution {name!r} cannot be read and are left out "
+                f"({type(cause).__name__}: {cause}); reinstall or remove it",
+                DiscoveryWarning,
+                stacklevel=3,
+            )
+            continue
+        yield from offered
+
+
+def _offer(entry: EntryPoint) -> Offer:
+    owner = entry.dist
+    name, version, summary = (_metadata(owner, key) if owner else "" for key in ("Name", "Version", "Summary"))
+    return Offer(entry.name, entry.value, name, version, summary, entry)
+
+
+def _metadata(distribution: Distribution, key: str) -> str:
+    try:
+        metadata = distribution.metadata
+        return str(metadata[key]) if key in metadata else ""
+    except Exception:  # an unreadable METADATA file must not hide the entry point
+        return ""

@@ -1,0 +1,276 @@
+"""The one training loop: a budget, a schedule, recovery, and a clean stop."""
+
+from __future__ import annotations
+
+import math
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.metadata import version
+
+import torch
+from torch import Tensor
+
+from invr_core.device import keep_freed_memory, resolve
+from invr_core.errors import BadInput, InvrError
+from invr_core.fitted import Fitted
+from invr_core.memory import require_memory
+from invr_core.models.base import Geometry, ModelConfig, Network
+from invr_core.observation import Observation
+from invr_core.representation import Representation
+
+SNAPSHOT_EVERY = 25
+"""Steps between the good states that a fit goes back to when its loss is no longer finite."""
+RECOVERIES = 5
+"""How often a fit goes back before it gives up."""
+
+
+@dataclass(frozen=True)
+class FitConfig:
+    """How long, where and with which seed to fit. Give ``steps`` or ``minutes``, or neither.
+
+    Args:
+        steps: how many steps, at least 1.
+        minutes: wall-clock bound; the schedule adapts to it.
+        seed: of everything random.
+        device: "auto", "cpu", "cuda" or "cuda:N".
+        learning_rate, batch: None for the model's own.
+
+    Raises:
+        BadInput: if steps and minutes are both given, or one is not positive and finite.
+    """
+
+    steps: int | None = None
+    minutes: float | None = None
+    seed: int = 0
+    device: str = "auto"
+    learning_rate: float | None = None
+    batch: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.steps is not None and self.minutes is not None:
+            raise BadInput("give steps or minutes, not both")
+        for name in ("steps", "minutes", "learning_rate", "batch"):
+            value = getattr(self, name)
+            if value is not None and not (math.isfinite(value) and value > 0):
+                raise BadInput(f"{name} must be a positive number, got {value}")
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a fit is.
+
+    Args:
+        step: steps done.
+        steps: steps in all; None where the clock decides.
+        seconds: since the first step began.
+        remaining: estimated seconds to the end.
+        psnr: in dB, of recent batches against what was given, where it is trusted.
+        loss: of this step.
+        note: something a user should know, or "".
+    """
+
+    step: int
+    steps: int | None
+    seconds: float
+    remaining: float
+    psnr: float
+    loss: float
+    note: str = ""
+
+
+Prior = Callable[[Representation, Tensor], Tensor]
+
+
+def fit(
+    observation: Observation,
+    model: ModelConfig,
+    config: FitConfig | None = None,
+    *,
+    prior: Prior | None = None,
+    on_step: Callable[[Progress], None] | None = None,
+) -> Fitted:
+    """Fit a clip to what was observed of it.
+
+    Ctrl-C ends the fit after the step it is in; what is fitted so far is returned, and ``info["interrupted"]`` is True.
+
+    Args:
+        observation: what was given, and how it came from the clip.
+        model: the architecture; solved here if it is not yet.
+        config: length, device and seed.
+        prior: a further loss, from the clip as it is and the instants of a step.
+        on_step: called after each step.
+
+    Raises:
+        BadInput: if the observation cannot be fitted (nothing trusted, a size the model cannot meet).
+        DeviceUnavailable: if the device is not there.
+        NotEnoughMemory: if the fit would not fit in memory; raised before it begins.
+        InvrError: if the loss does not stay finite in spite of several recoveries.
+    """
+    config = config or FitConfig()
+    device = resolve(config.device)
+    keep_freed_memory()
+    geometry = Geometry.of(observation)
+    solved = model.solve(geometry)
+    batch = min(config.batch or solved.recipe.batch, len(observation.video))
+    require_memory(solved, geometry, batch, device)
+    generator = torch.Generator().manual_seed(config.seed)
+    network = solved.build(geometry)
+    network.start(observation, generator)
+    network.to(device).train()
+    loop = _Loop(network, observation, solved, config, batch, device, generator)
+    live = Fitted(network, solved, geometry, {}) if prior else None
+    with _interruptible() as interrupted:
+        while not loop.done() and not interrupted.is_set():
+            progress = loop.step(lambda times: prior(live, times) if prior and live else None)
+            if on_step is not None:
+                on_step(progress)
+    network.finish()
+    network.eval().requires_grad_(False)
+    info = {
+        "seed": config.seed,
+        "steps": loop.count,
+        "seconds": round(loop.seconds, 3),
+        "psnr": round(loop.psnr, 4),
+        "parameters": network.counted(),
+        "interrupted": interrupted.is_set(),
+        "device": str(device),
+        "torch": version("torch"),
+    }
+    return Fitted(network, solved, geometry, info)
+
+
+class _Loop:
+    """The state of one fit."""
+
+    def __init__(
+        self,
+        network: Network,
+        observation: Observation,
+        model: ModelConfig,
+        config: FitConfig,
+        batch: int,
+        device: torch.device,
+        generator: torch.Generator,
+    ) -> None:
+        self.network, self.observation, self.device, self.generator = network, observation, device, generator
+        self.recipe, self.batch = model.recipe, batch
+        self.peak = config.learning_rate or self.recipe.learning_rate
+        self.limit = None if config.minutes is None else config.minutes * 60
+        self.steps = None if config.minutes is not None else config.steps or self._default_steps()
+        self.optimizer = torch.optim.Adam([p for p in network.parameters() if p.requires_grad], lr=self.peak)
+        self.order = self._shuffled()
+        self.count, self.seconds, self.error, self.recoveries = 0, 0.0, math.nan, 0
+        self.began = time.monotonic()
+        self.good = self._snapshot()
+
+    def _default_steps(self) -> int:
+        epochs = self.recipe.epochs[self.device.type == "cuda"]
+        return max(math.ceil(epochs * len(self.observation.video) / self.batch), 60)
+
+    def _shuffled(self) -> Iterator[list[int]]:
+        count = len(self.observation.video)
+        waiting: list[int] = []
+        while True:
+            while len(waiting) < self.batch:
+                waiting += torch.randperm(count, generator=self.generator).tolist()
+            yield sorted(waiting[: self.batch])
+            waiting = waiting[self.batch :]
+
+    def _snapshot(self) -> dict[str, Tensor]:
+        return {name: value.detach().clone() for name, value in self.network.state_dict().items()}
+
+    def fraction(self) -> float:
+        """How much of the fit is done, in [0, 1]."""
+        if self.limit is not None:
+            mean = self.seconds / max(self.count, 1)
+            return min((self.seconds + mean) / self.limit, 1.0)
+        return min(self.count / max(self.steps or 1, 1), 1.0)
+
+    def done(self) -> bool:
+        """Whether the budget is spent (at least one step is always done)."""
+        return self.count > 0 and self.fraction() >= 1
+
+    @property
+    def psnr(self) -> float:
+        """Of recent batches, in dB."""
+        return -10 * math.log10(max(self.error, 1e-10)) if math.isfinite(self.error) else math.nan
+
+    def _rate(self) -> float:
+        """The step size: a linear rise, then half a cosine down."""
+        done, warmup = self.fraction(), self.recipe.warmup
+        if done < warmup:
+            return self.peak * max(done / warmup, 0.05)
+        return self.peak * 0.5 * (1 + math.cos(math.pi * (done - warmup) / (1 - warmup))) * 0.99 + self.peak * 0.01
+
+    def step(self, prior: Callable[[Tensor], Tensor | None]) -> Progress:
+        """One step of the optimizer, or a step back to the last good state."""
+        indices = next(self.order)
+        times = self.observation.video.times[indices]
+        loss, error = self._loss(indices, times)
+        for term in (prior(times), self.network.auxiliary(self.observation, self.generator)):
+            if term is not None:
+                loss = loss + term
+        for group in self.optimizer.param_groups:
+            group["lr"] = self._rate() * 0.5**self.recoveries
+        self.optimizer.zero_grad(set_to_none=False)
+        loss.backward()  # type: ignore[no-untyped-call]
+        norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
+        value, note = loss.item(), ""
+        if math.isfinite(value) and bool(torch.isfinite(norm)):
+            self.optimizer.step()
+            self.error = error if math.isnan(self.error) else 0.9 * self.error + 0.1 * error
+            if self.count % SNAPSHOT_EVERY == 0:
+                self.good = self._snapshot()
+        else:
+            note = self._recover(value)
+        self.count += 1
+        self.seconds = time.monotonic() - self.began
+        done = self.fraction()
+        remaining = self.seconds * (1 - done) / done if self.limit is None else max(self.limit - self.seconds, 0.0)
+        return Progress(self.count, self.steps, self.seconds, remaining, self.psnr, value, note)
+
+    def _loss(self, indices: list[int], times: Tensor) -> tuple[Tensor, float]:
+        observation = self.observation
+        target = observation.video.read(indices).to(self.device)
+        prediction = observation.forward(self.network, times)
+        distance = observation.distance(prediction, target)
+        wrong = (prediction.detach().clamp(0, 1) - target).square()
+        if observation.weight is None:
+            return distance.mean(), float(wrong.mean())
+        weight = observation.weight.read(indices).to(self.device)
+        trusted = (weight.sum() * target.shape[1]).clamp(min=1.0)
+        return (weight * distance).sum() / trusted, float((weight * wrong).sum() / trusted)
+
+    def _recover(self, value: float) -> str:
+        self.recoveries += 1
+        if self.recoveries > RECOVERIES:
+            raise InvrError(
+                f"the fit does not stay finite (loss {value}) after {RECOVERIES} recoveries; give a smaller learning rate"
+            )
+        self.network.load_state_dict(self.good)
+        self.optimizer.state.clear()
+        return f"the loss was not finite; went back to the last good state ({self.recoveries} of {RECOVERIES})"
+
+
+@contextmanager
+def _interruptible() -> Iterator[threading.Event]:
+    """Turn the first Ctrl-C into a flag; a second one interrupts as ever. In the main thread only."""
+    flag = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield flag
+        return
+    before = signal.getsignal(signal.SIGINT)
+
+    def note(number: int, frame: object) -> None:
+        flag.set()
+        signal.signal(signal.SIGINT, before)
+
+    signal.signal(signal.SIGINT, note)
+    try:
+        yield flag
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -1,0 +1,162 @@
+"""A video file to frames: one decoding pass that learns every timestamp and keeps every frame."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import torch
+from av.container import InputContainer
+from av.error import FFmpegError
+from av.packet import Packet
+from av.stream import Disposition
+from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
+
+from invr_core.errors import BadFile
+from invr_core.io.clock import mend, undo_rounding
+from invr_core.io.colour import ToRGB, rgb_formats
+from invr_core.io.notes import Note
+from invr_core.io.scratch import Scratch
+from invr_core.video import Video
+
+_HDR = {16: "PQ", 18: "HLG"}
+_DECLARES_LENGTH = ("mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm")
+
+
+def decode(path: Path, note: Note) -> Video:
+    """The frames of a video file; see `invr_core.io.open_video`."""
+    if path.stat().st_size == 0:
+        raise BadFile(f"{path} is empty; give a video file or a folder of images")
+    try:
+        with av.open(f"file:{path}", metadata_errors="replace") as container:
+            return _Pass(path, container, note).run()
+    except FFmpegError as error:
+        reason = error.strerror or type(error).__name__
+        raise BadFile(
+            f"{path} is not a video that FFmpeg can read, or is damaged beyond use ({reason}); "
+            "give a video file or a folder of images"
+        ) from error
+
+
+class _Pass:
+    """One pass over one file, and what it learns on the way."""
+
+    def __init__(self, path: Path, container: InputContainer, note: Note) -> None:
+        self.path, self.container, self.note = path, container, note
+        self.stream = self._stream()
+        self.damaged = False
+        self.end = 0.0
+        self.depth = 8
+
+    def _stream(self) -> VideoStream:
+        if self.container.format.name == "tty":
+            raise BadFile(f"{self.path} is a text, not a video; give a video file or a folder of images")
+        streams = [s for s in self.container.streams.video if not s.disposition & Disposition.attached_pic]
+        if not streams:
+            raise BadFile(f"{self.path} holds no video stream; give a video file or a folder of images")
+        best = self.container.streams.best("video")
+        stream = best if isinstance(best, VideoStream) and best in streams else streams[0]
+        if stream.codec_context is None:
+            raise BadFile(f"{self.path} is coded in a way that this FFmpeg cannot decode; convert it first")
+        stream.thread_type = "AUTO"
+        return stream
+
+    def run(self) -> Video:
+        scratch = Scratch(self.path.name, self.stream.frames)
+        convert = ToRGB(str(self.path))
+        stamps: list[float | None] = []
+        for frame in self._frames():
+            if not stamps:
+                self.depth = rgb_formats(frame)[1]
+                self._remark(frame)
+            picture = convert(frame)
+            if stamps and picture.shape != scratch.shape:
+                was, now = (f"{s[1]}x{s[0]}" for s in (scratch.shape, picture.shape))
+                raise BadFile(f"{self.path} changes its size from {was} to {now} at frame {len(stamps)}; cut it there")
+            scratch.append(picture if picture.dtype == np.uint8 or self.depth > 8 else (picture >> 8).astype(np.uint8))
+            stamps.append(None if frame.pts is None else float(frame.pts * self._time_base(frame)))
+        if not stamps:
+            raise BadFile(f"no frame of {self.path} could be decoded; it is damaged, or not a video")
+        scratch.seal()
+        times = self._times(stamps)
+        if self.damaged or self._falls_short():
+            self.note(f"{self.path.name} is damaged: {len(stamps)} frames could be decoded, the rest is left out")
+        height, width, _ = scratch.shape
+        return Video(torch.tensor(times, dtype=torch.float64), (height, width), scratch.read, depth=self.depth)
+
+    def _frames(self) -> Iterator[VideoFrame]:
+        """Every frame that is whole; sets `damaged` where one is not."""
+        for packet in self._packets():
+            try:
+                frames = self.stream.decode(packet)
+            except FFmpegError:
+                self.damaged = True
+                continue
+            for frame in frames:
+                if frame.is_corrupt:
+                    self.damaged = True
+                else:
+                    yield frame
+
+    def _packets(self) -> Iterator[Packet[VideoStream] | None]:
+        """Every packet that is whole, then None to flush the decoder."""
+        try:
+            for packet in self.container.demux(self.stream):
+                if packet.is_corrupt:
+                    self.damaged = True
+                    continue
+                if packet.pts is not None and packet.duration and packet.time_base:
+                    self.end = max(self.end, float((packet.pts + packet.duration) * packet.time_base))
+                if packet.size:
+                    yield packet
+        except FFmpegError:
+            self.damaged = True
+        yield None
+
+    def _time_base(self, frame: VideoFrame) -> Fraction:
+        return frame.time_base or self.stream.time_base or Fraction(1, 1000)
+
+    def _times(self, stamps: list[float | None]) -> list[float]:
+        rate = self.stream.average_rate or self.stream.guessed_rate
+        times, mended = mend(stamps, float(1 / rate) if rate else 0.04)
+        if mended:
+            self.note(
+                f"{self.path.name} has {mended} frames without a usable timestamp; they were put between the others"
+            )
+        return undo_rounding(times, self.stream.average_rate, self.stream.time_base or Fraction(0))
+
+    def _falls_short(self) -> bool:
+        """Whether the packets end a frame or more before the length that the container declares."""
+        if self.container.format.name == "gif":
+            return not self.path.read_bytes().rstrip(b"\0").endswith(b";")
+        if self.container.format.name not in _DECLARES_LENGTH or not self.end:
+            return False
+        declared = _declared_end(self.stream)
+        step = 1 / (self.stream.average_rate or Fraction(25))
+        return declared is not None and self.end < declared - float(step) / 2
+
+    def _remark(self, frame: VideoFrame) -> None:
+        name, ratio = self.path.name, self.stream.sample_aspect_ratio
+        if ratio and ratio != 1:
+            self.note(f"{name} has pixels of shape {ratio.numerator}:{ratio.denominator}; they are taken as square")
+        if self.stream.codec_context.color_trc in _HDR:
+            curve = _HDR[self.stream.codec_context.color_trc]
+            self.note(f"{name} is HDR ({curve}); its values are taken as they are, without tone mapping")
+        if frame.interlaced_frame:
+            self.note(f"{name} is interlaced; its fields are not separated, deinterlace it first for better results")
+
+
+def _declared_end(stream: VideoStream) -> float | None:
+    """The second at which a stream ends by its container's own word, if that gives one."""
+    if stream.duration is not None and stream.time_base is not None:
+        return float(((stream.start_time or 0) + stream.duration) * stream.time_base)
+    hours, _, rest = stream.metadata.get("DURATION", "").partition(":")
+    minutes, _, seconds = rest.partition(":")
+    try:
+        return int(hours) * 3600 + int(minutes) * 60 + float(seconds)
+    except ValueError:
+        return None

@@ -1,0 +1,81 @@
+"""The one way out: a `Video` to a path."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+from av.error import FFmpegError
+
+from invr_core.errors import BadInput, BadOutput
+from invr_core.io.colour import Pixels
+from invr_core.io.encode import FFV1, GIF, H264, Encoder
+from invr_core.io.notes import Note, silent
+from invr_core.io.targets import FRAME_NAME, atomic_file, atomic_folder, check_output, kind, resolve
+from invr_core.video import Video
+
+_BATCH = 32 * 2**20
+"""Bytes of float frames that are read at a time."""
+_ENCODERS: dict[str, type[Encoder]] = {".mp4": H264, ".mkv": FFV1, ".gif": GIF}
+
+
+def save_video(video: Video, path: str | Path, on_note: Note | None = None) -> None:
+    """Write a video, atomically: a killed run leaves what was there before, never a broken file.
+
+    - ``.mp4``: H.264, 8-bit 4:2:0, tagged BT.709, plays in browsers. An odd width or height gains one repeated
+      column or row, since 4:2:0 cannot hold it.
+    - ``.mkv``: FFV1, lossless at the depth of the video; times are rounded to milliseconds, as Matroska has it
+      (`open_video` undoes that for constant rates).
+    - ``.gif``: 256 colours a frame, times rounded to 1/100 s, at most 50 frames per second.
+    - a folder (a name with no suffix, or a string that ends in a slash): lossless PNGs ``000000.png`` …, 8 or 16 bit.
+
+    Frames are read and written a few at a time. A file that exists is replaced; a folder only if it is empty or
+    holds nothing but such PNGs.
+
+    Args:
+        video: 3 channels, or 1, which is repeated.
+        path: where to; missing folders above it are made.
+        on_note: is told, in one line each, where the format cannot hold the video as it is.
+
+    Raises:
+        BadInput: if the video has neither 1 nor 3 channels.
+        BadOutput: if it cannot be written there.
+    """
+    if video.channels not in (1, 3):
+        raise BadInput(f"a video of {video.channels} channels cannot be saved; it must have 1 or 3")
+    check_output(path)
+    target, what = resolve(path), kind(path)
+    note = silent if on_note is None else on_note
+    try:
+        if what == "folder":
+            with atomic_folder(target) as folder:
+                _write_pictures(video, folder)
+        else:
+            with atomic_file(target) as file:
+                _encode(video, file, _ENCODERS[what], lambda line: note(f"{target.name}: {line}"))
+    except (OSError, FFmpegError) as error:
+        raise BadOutput(f"{path} could not be written: {error.strerror or error}") from error
+
+
+def _encode(video: Video, file: Path, encoder: type[Encoder], note: Note) -> None:
+    with encoder(file, video, note) as output:
+        for picture in _pictures(video, output.depth):
+            output.write(picture)
+
+
+def _write_pictures(video: Video, folder: Path) -> None:
+    for i, picture in enumerate(_pictures(video, 16 if video.depth > 8 else 8)):
+        _, data = cv2.imencode(".png", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
+        (folder / FRAME_NAME.format(i)).write_bytes(data.tobytes())
+
+
+def _pictures(video: Video, depth: int) -> Iterator[Pixels]:
+    """Each frame, (H, W, 3), as whole numbers of ``depth`` bits: uint8, or uint16 for more than 8."""
+    height, width = video.size
+    batch = max(1, _BATCH // (12 * height * width))
+    for start in range(0, len(video), batch):
+        frames = video.read(range(start, min(start + batch, len(video)))).detach()
+        whole = (frames.clamp(0, 1) * (2**depth - 1)).round().expand(-1, 3, -1, -1).permute(0, 2, 3, 1)
+        yield from whole.cpu().numpy().astype(np.uint8 if depth == 8 else np.uint16)

@@ -1,0 +1,133 @@
+"""The options of the Coupled WarpRNN, and how a parameter budget becomes sizes."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+import torch
+
+from invr_core.errors import BadInput
+from invr_core.models.base import Geometry, ModelConfig, Network, Recipe
+
+MOTION_SHARE, ANCHOR_SHARE = 0.2, 0.6
+"""Shares of the parameters that are not network weights; the rest is the residual's appearance."""
+ANCHOR_SCALES = (2, 3, 4)
+"""An anchor is at best half the frame, and moved closer to the next before it is made finer than that."""
+
+
+@dataclass(frozen=True)
+class CWRNN(ModelConfig):
+    """Coupled WarpRNN with a mixed residual grid.
+
+    The fields from ``segments`` on are sizes; 0 or () lets `solve` choose them.
+    """
+
+    name: ClassVar[str] = "cwrnn"
+    recipe: ClassVar[Recipe] = Recipe(learning_rate=1e-2, batch=4, warmup=0.05, epochs=(12, 60))
+
+    params: int = 0
+    """How many parameters in all, met within 2 %; 0 for a twentieth of the clip's samples."""
+    channels: int = 16
+    """Channels of each of the two recurrent states."""
+    anchor_channels: int = 4
+    """Channels of an anchor; the first three start as its picture."""
+    width: int = 24
+    """Channels of the cells at half resolution."""
+    depth: int = 2
+    """How many cells at half resolution."""
+    coupled: bool = True
+    """Whether the motion update sees the warped appearance; False is an ablation."""
+    warm_start: bool = True
+    """Whether motion starts from OpenCV's DIS flow between the given frames."""
+    segments: int = 0
+    """Stretches between anchors."""
+    steps: int = 0
+    """Steps of the recurrence from one anchor to the next."""
+    anchor_size: tuple[int, ...] = ()
+    """(h, w) of an anchor."""
+    motion_size: tuple[int, ...] = ()
+    """(h, w) of the velocity field."""
+    coarse_size: tuple[int, ...] = ()
+    """(h, w) of the recurrent states."""
+    levels: tuple[tuple[int, ...], ...] = ()
+    """(instants, channels, h, w) of each level of the residual's appearance."""
+
+    def solve(self, geometry: Geometry) -> CWRNN:
+        """Decide every size; see `ModelConfig.solve`."""
+        if self.levels:
+            return self
+        height, width = geometry.size
+        samples = 3 * height * width * len(geometry.times)
+        params = self.params or max(round(samples / 20), 40_000)
+        coarse = replace(
+            self,
+            params=params,
+            segments=1,
+            steps=1,
+            anchor_size=(1, 1),
+            motion_size=(1, 1),
+            coarse_size=(max(math.ceil(height / 8), 2), max(math.ceil(width / 8), 2)),
+            levels=((1, 4, 1, 1), (1, 2, 1, 1), (1, 2, 1, 1)),
+        )
+        weights = coarse.count(geometry) - coarse._stored()
+        stored = params - weights
+        intervals = max(len(geometry.times) - 1, 1)
+        smallest = weights + 64 * (intervals + 8)
+        if stored < params * 0.1 or params < smallest:
+            raise BadInput(
+                f"{params:,} parameters are too few for this clip; the network alone has {weights:,}: "
+                f"give at least {max(smallest, math.ceil(weights / 0.9)):,} (--params)"
+            )
+        solved = coarse._anchors(geometry, intervals, ANCHOR_SHARE * stored)
+        motion = _fit_area(geometry.size, MOTION_SHARE * stored / (2 * solved.segments * solved.steps), finest=4)
+        solved = replace(solved, motion_size=motion)
+        left = params - weights - solved._stored(levels=False)
+        return replace(solved, levels=_levels(geometry.size, intervals, left))
+
+    def _anchors(self, geometry: Geometry, intervals: int, share: float) -> CWRNN:
+        """As many anchors as the share pays for at half resolution, from one each 4 to one each 24 intervals."""
+        height, width = geometry.size
+        affordable = share / (self.anchor_channels * math.ceil(height / 2) * math.ceil(width / 2))
+        segments = min(max(math.floor(affordable) - 1, math.ceil(intervals / 24), 1), math.ceil(intervals / 4))
+        steps = math.ceil(intervals / segments)
+        segments = math.ceil(intervals / steps)
+        size = _fit_area(geometry.size, share / (self.anchor_channels * (segments + 1)), finest=2)
+        return replace(self, segments=segments, steps=steps, anchor_size=size)
+
+    def _stored(self, levels: bool = True) -> int:
+        anchors = (self.segments + 1) * self.anchor_channels * math.prod(self.anchor_size)
+        motion = 2 * self.segments * self.steps * math.prod(self.motion_size)
+        return anchors + motion + (sum(math.prod(level) for level in self.levels) if levels else 0)
+
+    def count(self, geometry: Geometry) -> int:
+        """How many parameters a network of these sizes has; nothing is allocated."""
+        with torch.device("meta"):
+            return self.build(geometry).counted()
+
+    def build(self, geometry: Geometry) -> Network:
+        """The network; see `invr_core.models.cwrnn.network.CWRNNNetwork`."""
+        from invr_core.models.cwrnn.network import CWRNNNetwork
+
+        return CWRNNNetwork(self, geometry)
+
+
+def _fit_area(size: tuple[int, int], area: float, finest: float) -> tuple[int, int]:
+    """The (h, w) of a frame's shape with about ``area`` cells, at most ``1 / finest`` of the frame."""
+    height, width = size
+    scale = min(math.sqrt(max(area, 1) / (height * width)), 1 / finest)
+    h = max(round(height * scale), 1)
+    w = max(min(round(area / h), math.ceil(width / finest)), 1)
+    return h, w
+
+
+def _levels(size: tuple[int, int], intervals: int, budget: int) -> tuple[tuple[int, ...], ...]:
+    """Three appearance levels, each finer in space and sparser in time than the one before, that spend a budget."""
+    levels: list[tuple[int, ...]] = []
+    plan = ((1, 4, 0.4), (4, 2, 0.5), (16, 2, 1.0))
+    for every, channels, share in plan:
+        instants = max(round(intervals / every), 1)
+        left = budget - sum(math.prod(level) for level in levels)
+        levels.append((instants, channels, *_fit_area(size, share * left / (instants * channels), finest=2)))
+    return tuple(levels)

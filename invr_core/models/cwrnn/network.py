@@ -1,0 +1,188 @@
+"""The whole model: anchors, the recurrence from each of them both ways, the grid, and the compensation."""
+
+from __future__ import annotations
+
+import math
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from invr_core.models.base import Geometry, Network
+from invr_core.models.cwrnn.compensation import Compensation
+from invr_core.models.cwrnn.config import CWRNN
+from invr_core.models.cwrnn.grid import ResidualGrid
+from invr_core.models.cwrnn.recurrence import State, WarpRNN, compose, rescale_flow, resize, step_flow
+from invr_core.observation import Observation
+from invr_core.sampling import sample, target_grid
+
+DROP = 0.25
+"""How often, in fitting, a frame is rendered without the residual, so that the structured part learns to stand alone."""
+
+
+class CWRNNNetwork(Network):
+    """A clip between anchors.
+
+    Time is counted in *intervals*: the span is cut into ``segments * steps`` of them (the last may reach past its end),
+    ``steps`` from one anchor to the next. From each anchor the recurrence runs forward to the next one and back to the
+    one before; an instant between is reached by one further, fractional step from either side.
+
+    Args:
+        config: solved.
+        geometry: of the clip.
+    """
+
+    parts: ClassVar[frozenset[str]] = frozenset({"full", "structured", "residual"})
+
+    def __init__(self, config: CWRNN, geometry: Geometry) -> None:
+        super().__init__()
+        self.config = config
+        self.size = geometry.size
+        self.padded = (geometry.size[0] + geometry.size[0] % 2, geometry.size[1] + geometry.size[1] % 2)
+        self.first = geometry.span[0]
+        self.intervals = config.segments * config.steps
+        given = max(len(geometry.times) - 1, 1)
+        self.interval = max((geometry.span[1] - geometry.span[0]) / given, 1e-9)
+        detail = sum(level[1] for level in config.levels)
+        self.anchors = nn.Parameter(torch.zeros(config.segments + 1, config.anchor_channels, *config.anchor_size))
+        self.grid = ResidualGrid(
+            (self.intervals, config.motion_size[0], config.motion_size[1]),
+            tuple((n, c, h, w) for n, c, h, w in config.levels),
+        )
+        self.begin = nn.Conv2d(config.anchor_channels, config.channels, 3, padding=1)
+        self.cell = WarpRNN(config.channels, detail, config.coupled)
+        self.compensation = Compensation(config.anchor_channels, config.channels, detail, config.width, config.depth)
+        self._velocities: dict[int, Tensor] = {}
+
+    # ---------------------------------------------------------------- time
+    def place(self, times: Tensor) -> Tensor:
+        """Seconds, (M,) -> place on the clock of intervals, (M,) float64 in [0, intervals]."""
+        return ((times - self.first) / self.interval).clamp(0, self.intervals)
+
+    # ---------------------------------------------------------- recurrence
+    def _detail(self, place: Tensor, size: tuple[int, int], trust: Tensor) -> Tensor:
+        return self.grid.detail((place / self.intervals).to(trust.device), size, trust)
+
+    def _irregular(self, place: Tensor) -> Tensor:
+        return self.grid.motion((place / self.intervals).to(self.anchors.device))
+
+    def _advance(self, state: State, place: Tensor, length: Tensor, trust: Tensor) -> tuple[State, Tensor]:
+        """One step of ``length`` (signed intervals) from ``place``; both (B,). Also the velocity used."""
+        velocity = self.cell.velocity(state, self._irregular(place + length / 2))
+        size = (state.appearance.shape[2], state.appearance.shape[3])
+        signed = length.to(velocity.device, velocity.dtype).view(-1, 1, 1, 1)
+        return self.cell(state, velocity, self._detail(place + length, size, trust), signed), velocity
+
+    def _paths(self, segments: Tensor, trust: Tensor) -> tuple[list[State], Tensor]:
+        """From both anchors of each segment, step by step across it.
+
+        Args:
+            segments: (S,) indices.
+            trust: (S,) of the residual.
+
+        Returns:
+            the states after 0 .. steps - 1 steps, of 2 S paths (all forward ones, then all backward ones), and the
+            velocities of the steps, (steps, 2 S, 2, H, W).
+        """
+        config = self.config
+        starts = torch.cat([segments, segments + 1])
+        sign = torch.cat([torch.ones(len(segments)), -torch.ones(len(segments))]).double()
+        appearance = self.begin(resize(self.anchors[starts], (config.coarse_size[0], config.coarse_size[1])))
+        origin = appearance.new_zeros(len(starts), 2, *config.motion_size)
+        state = State(torch.tanh(appearance), torch.zeros_like(appearance), origin)
+        trust = trust.repeat(2)
+        states, velocities = [state], []
+        place = (starts * config.steps).double()
+        for step in range(config.steps):
+            state, velocity = self._advance(state, place + sign * step, sign, trust)
+            states.append(state)
+            velocities.append(velocity)
+        return states[:-1], torch.stack(velocities)
+
+    # -------------------------------------------------------------- render
+    def forward(self, times: Tensor, part: str = "full") -> Tensor:
+        """Render; see `invr_core.models.base.Network`."""
+        if part == "residual":
+            return self.forward(times, "full") - self.forward(times, "structured")
+        place = self.place(times)
+        trust = torch.full((len(times),), float(part == "full"), device=self.anchors.device)
+        if self.training:
+            trust = trust * (torch.rand(len(times), generator=self._dice) >= DROP).to(trust)
+        return self._render(place, trust)
+
+    def _render(self, place: Tensor, trust: Tensor) -> Tensor:
+        config = self.config
+        segment = (place / config.steps).floor().long().clamp(max=config.segments - 1)
+        step = (place - segment * config.steps).floor().long().clamp(max=config.steps - 1)
+        part = place - segment * config.steps - step
+        states, _ = self._paths(segment, trust)
+        paths = torch.arange(len(place))
+        ahead = State.gather(states, step, paths)
+        behind = State.gather(states, config.steps - 1 - step, paths + len(place))
+        ahead, _ = self._advance(ahead, place - part, part, trust)
+        behind, _ = self._advance(behind, place - part + 1, part - 1, trust)
+        reach = ((step + part) / config.steps).to(trust).view(-1, 1, 1, 1)
+        detail = self._detail(place, (self.padded[0] // 2, self.padded[1] // 2), trust)
+        picture = self.compensation(
+            self.anchors[segment], self.anchors[segment + 1], ahead, behind, detail, reach, self.padded
+        )
+        return picture[:, :, : self.size[0], : self.size[1]]
+
+    # -------------------------------------------------------------- motion
+    def _segment_velocities(self, segment: int) -> Tensor:
+        """The velocity of each interval of a segment, (steps, 2, H, W): both directions, the nearer anchor's more."""
+        if segment in self._velocities and not self.training:
+            return self._velocities[segment]
+        trust = torch.ones(1, device=self.anchors.device)
+        _, velocities = self._paths(torch.tensor([segment]), trust)
+        steps = self.config.steps
+        share = ((torch.arange(steps) + 0.5) / steps).to(trust).view(-1, 1, 1, 1)
+        blended = torch.lerp(velocities[:, 0], velocities[:, 1].flip(0), share)
+        if not self.training:
+            if len(self._velocities) >= 4:
+                self._velocities.pop(next(iter(self._velocities)))
+            self._velocities[segment] = blended
+        return blended
+
+    def _velocity(self, place: float) -> Tensor:
+        """(1, 2, H, W) at any place: linear between the middles of the intervals."""
+        node = min(max(place - 0.5, 0.0), self.intervals - 1.0)
+        before = min(int(node), max(self.intervals - 2, 0))
+        after = min(before + 1, self.intervals - 1)
+        ends = [self._segment_velocities(i // self.config.steps)[i % self.config.steps] for i in (before, after)]
+        return torch.lerp(ends[0], ends[1], node - before)[None]
+
+    def flow(self, t0: Tensor, t1: Tensor) -> Tensor:
+        """Where the pixels of ``t0`` are at ``t1``: the velocities between, one step an interval."""
+        flows = [
+            self._travel(float(a), float(b)) for a, b in zip(self.place(t0), self.place(t1), strict=True)
+        ]
+        return rescale_flow(torch.cat(flows), self.size)
+
+    def _travel(self, begin: float, end: float) -> Tensor:
+        """Displacement over a stretch of time, (1, 2, H, W) pixels of the motion scale."""
+        height, width = self.config.motion_size
+        flow = self.anchors.new_zeros(1, 2, height, width)
+        place = begin
+        while abs(end - place) > 1e-9:
+            if end > place:
+                upto = min(math.floor(place + 1e-9) + 1.0, end)
+            else:
+                upto = max(math.ceil(place - 1e-9) - 1.0, end)
+            velocity = self._velocity((place + upto) / 2)
+            length = flow.new_full((1, 1, 1, 1), place - upto)
+            flow = compose(flow, step_flow(velocity, length))
+            place = upto
+        return flow
+
+    # ----------------------------------------------------------------- fit
+    def start(self, observation: Observation, generator: torch.Generator) -> None:
+        """Anchors from the nearest given frames, motion from DIS flow, weights from the generator."""
+        from invr_core.models.cwrnn.start import initialise
+
+        self._dice = generator
+        initialise(self, observation, generator)
+
+    def auxiliary(self, observation: Observation, generator: torch.Generator) -> Tensor | None:
+        """Bilateral motion: two given neighbours, brought to a random instant between them, should agree."""
+        return None

@@ -1,0 +1,123 @@
+"""The Coupled WarpRNN: two recurrent states that carry each other through time.
+
+From the paper's abstract: a Coupled WarpRNN represents motion at several scales and compensates for it explicitly.
+Ours: what is coupled and how. The *motion* state gives the velocity that warps both states; the warped *appearance*
+is what the update of the motion sees; the residual grid enters both updates. A step has a real length, and a step of
+length 0 changes nothing, so the path is continuous in time.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from invr_core.sampling import sample, target_grid
+
+
+class State:
+    """Where a path has come to, for B paths.
+
+    Args:
+        appearance, motion: (B, C, h, w) recurrent states at the coarse scale.
+        origin: (B, 2, H, W) flow to the anchor the path began at, in pixels of the motion scale.
+    """
+
+    def __init__(self, appearance: Tensor, motion: Tensor, origin: Tensor) -> None:
+        self.appearance, self.motion, self.origin = appearance, motion, origin
+
+    @staticmethod
+    def gather(states: list[State], step: Tensor, path: Tensor) -> State:
+        """The states of chosen ``(step, path)`` pairs, each (M,)."""
+
+        def pick(tensors: list[Tensor]) -> Tensor:
+            return torch.stack(tensors)[step, path]
+
+        return State(
+            pick([s.appearance for s in states]), pick([s.motion for s in states]), pick([s.origin for s in states])
+        )
+
+
+def resize(field: Tensor, size: tuple[int, int]) -> Tensor:
+    """A field brought to another resolution, its values unchanged."""
+    return F.interpolate(field, size, mode="bilinear", align_corners=False) if field.shape[-2:] != size else field
+
+
+def rescale_flow(flow: Tensor, size: tuple[int, int]) -> Tensor:
+    """A flow brought to another resolution, its values in pixels of the new one."""
+    ratio = flow.new_tensor([size[1] / flow.shape[3], size[0] / flow.shape[2]]).view(1, 2, 1, 1)
+    return resize(flow, size) * ratio
+
+
+def step_flow(velocity: Tensor, length: Tensor) -> Tensor:
+    """Where the pixels came from over a step: midpoint rule through a velocity field.
+
+    Args:
+        velocity: (B, 2, H, W) pixels per unit of length.
+        length: (B, 1, 1, 1), signed: positive for a step forward in time.
+    """
+    half = -0.5 * length * velocity
+    there, _ = sample(velocity, target_grid(half))
+    return -length * there
+
+
+def compose(flow: Tensor, onward: Tensor) -> Tensor:
+    """First along ``flow``, then along ``onward`` from where it lands; both (B, 2, H, W) pixels."""
+    return flow + sample(onward, target_grid(flow))[0]
+
+
+class Update(nn.Module):
+    """A bounded residual update: mixes over a 3x3 neighbourhood, then over channels."""
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__()
+        self.mix = nn.Conv2d(inputs, outputs, 1)
+        self.spread = nn.Conv2d(outputs, outputs, 3, padding=1, groups=outputs)
+        self.out = nn.Conv2d(outputs, outputs, 1)
+
+    def forward(self, *inputs: Tensor) -> Tensor:
+        """Inputs (B, C_i, h, w) stacked along channels -> (B, outputs, h, w) in [-1, 1]."""
+        return torch.tanh(self.out(F.gelu(self.spread(self.mix(torch.cat(inputs, 1))))))
+
+
+class WarpRNN(nn.Module):
+    """One step of the two coupled states.
+
+    Args:
+        channels: of each of the two states.
+        detail: channels of the residual grid's appearance.
+        coupled: whether the motion update sees the warped appearance; False only for ablations.
+    """
+
+    def __init__(self, channels: int, detail: int, coupled: bool = True) -> None:
+        super().__init__()
+        self.coupled = coupled
+        self.velocity_head = nn.Conv2d(channels, 2, 3, padding=1)
+        self.motion_update = Update(2 * channels + detail + 2, channels)
+        self.appearance_update = Update(2 * channels + detail, channels)
+        nn.init.zeros_(self.velocity_head.weight)
+        nn.init.zeros_(self.velocity_head.bias)
+
+    def velocity(self, state: State, irregular: Tensor) -> Tensor:
+        """Velocity at the motion scale: the state's, brought up, plus the grid's. (B, 2, H, W) pixels an interval."""
+        size = (irregular.shape[2], irregular.shape[3])
+        return rescale_flow(self.velocity_head(state.motion), size) + irregular
+
+    def forward(self, state: State, velocity: Tensor, detail: Tensor, length: Tensor) -> State:
+        """Carry a state over a step.
+
+        Args:
+            state: of B paths.
+            velocity: (B, 2, H, W) from `velocity`.
+            detail: (B, detail, h, w) the grid's appearance at the end of the step, at the coarse scale.
+            length: (B, 1, 1, 1) in intervals, signed: negative for a step back in time.
+        """
+        flow = step_flow(velocity, length)
+        coarse = rescale_flow(flow, (state.appearance.shape[2], state.appearance.shape[3]))
+        both, _ = sample(torch.cat([state.appearance, state.motion], 1), target_grid(coarse))
+        appearance, motion = both.chunk(2, 1)
+        seen = appearance if self.coupled else torch.zeros_like(appearance)
+        amount = length.abs()
+        motion = motion + amount * self.motion_update(motion, seen, detail, coarse)
+        appearance = appearance + amount * self.appearance_update(appearance, motion, detail)
+        return State(appearance, motion, compose(flow, state.origin))

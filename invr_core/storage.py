@@ -1,0 +1,204 @@
+"""The ``.invr`` file: a fitted clip as safetensors, with one JSON header. No pickle; nothing in a file is trusted.
+
+A file is the safetensors format with one metadata key, ``invr``, that holds JSON (several keys would serialise in
+varying order): format version, model name, solved config, geometry, info, library versions, and a checksum over all
+of it and the tensors. A stranger's file can name an installed model and give it numbers; it can do nothing else. Every
+shape is compared with what its config builds before anything of that size is allocated.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import secrets
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import asdict
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save as serialise
+from torch import Tensor
+
+from invr_core.device import resolve
+from invr_core.errors import BadFile, BadOutput
+from invr_core.fitted import Fitted
+from invr_core.header import Header
+from invr_core.models.base import Geometry, ModelConfig, Network
+
+SUFFIX = ".invr"
+KEY = "invr"
+HEADER_LIMIT = 16 << 20
+"""Bytes that the header of a file may have; a clip of 500,000 frames needs less."""
+
+
+def save(rep: Fitted, path: str | Path) -> None:
+    """Write a fitted clip to one file, atomically: under the final name there is either all of it or what was there.
+
+    The same representation gives the same bytes.
+
+    Args:
+        rep: what `invr_core.fitting.fit` or `load` returned.
+        path: ends in ``.invr``; its folder is made where it is missing, an older file of that name is replaced.
+
+    Raises:
+        BadOutput: if the name ends otherwise, is taken by something that is no file, or cannot be written.
+    """
+    path = Path(path)
+    if path.suffix != SUFFIX:
+        raise BadOutput(
+            f"{path}: a representation is saved to a name that ends in {SUFFIX}, for example {path.stem}{SUFFIX}"
+        )
+    tensors = {name: value.detach().cpu().contiguous().clone() for name, value in _state(rep.network).items()}
+    versions = {name: _version(name) for name in ("invr", "safetensors", "torch")}
+    header = Header.of(type(rep.config).name, asdict(rep.config), rep.geometry, rep.info, versions)
+    text = header.sealed(checksum(header.content, tensors))
+    if len(text) > HEADER_LIMIT // 2:
+        raise BadOutput(
+            f"{path}: a clip of {len(rep.geometry.times):,} frames is too long for one file; fit it in pieces"
+        )
+    with _replacing(path) as temporary, temporary.open("xb") as file:
+        file.write(serialise(tensors, {KEY: text}))
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def load(path: str | Path, device: str | torch.device = "cpu") -> Fitted:
+    """Read a fitted clip that `save` wrote; it gives the same pictures to the bit.
+
+    Args:
+        path: of the file. It may come from a stranger: nothing in it is run, and it is checked before it is believed.
+        device: where it shall answer; "auto", "cpu", "cuda" or "cuda:N".
+
+    Raises:
+        BadFile: if it is missing, damaged, of a newer format, of a model that is not installed, or not such a file.
+        DeviceUnavailable: if the device is not on this machine.
+    """
+    place = resolve(str(device))
+    try:
+        return _load(Path(path)).to(place)
+    except BadFile as cause:
+        raise BadFile(f"{path}: {cause}") from cause
+    except RecursionError as cause:
+        raise BadFile(f"{path}: its header is nested too deeply") from cause
+    except OSError as cause:
+        raise BadFile(f"{path}: cannot be read ({cause.strerror or cause})") from cause
+
+
+def _load(path: Path) -> Fitted:
+    _check_container(path)
+    try:
+        with safe_open(path, framework="pt") as file:
+            header = Header.parse((file.metadata() or {}).get(KEY))
+            config = header.solved_config()
+            _check_shapes({name: file.get_slice(name) for name in file.keys()}, config, header.geometry)  # noqa: SIM118
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except SafetensorError as cause:
+        raise BadFile(f"cut short, damaged, or not a {SUFFIX} file ({cause})") from cause
+    if header.checksum != checksum(header.content, tensors):
+        raise BadFile("damaged: its checksum does not match what it holds; copy or fit it again")
+    if not all(bool(torch.isfinite(value).all()) for value in tensors.values()):
+        raise BadFile("it holds numbers that are not finite; fit it again")
+    network = _build(config, header.geometry)
+    network.load_state_dict(tensors)
+    network.eval().requires_grad_(False)
+    return Fitted(network, config, header.geometry, header.info)
+
+
+def _check_container(path: Path) -> None:
+    """Refuse what cannot be a safetensors file of ours, before a library is handed it."""
+    if path.is_dir():
+        raise BadFile(f"this is a folder; give a {SUFFIX} file")
+    if not path.exists():
+        raise BadFile("there is no such file")
+    if not path.is_file():
+        raise BadFile(f"this is not a regular file; give a {SUFFIX} file")
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+    if size == 0:
+        raise BadFile("the file is empty")
+    if size < 8 or length > min(size - 8, HEADER_LIMIT):
+        raise BadFile(f"cut short, or not a {SUFFIX} file")
+
+
+def _check_shapes(declared: Mapping[str, Any], config: ModelConfig, geometry: Geometry) -> None:
+    """Compare the tensors a file declares with those its config builds; nothing of their size is allocated."""
+    try:
+        with torch.device("meta"):
+            expected = _state(_build(config, geometry))
+    except Exception as cause:  # whatever a model's own code makes of a stranger's numbers
+        reason = str(cause).splitlines()[0][:200] if str(cause) else type(cause).__name__
+        raise BadFile(f"its config builds no {type(config).name} network ({reason})") from cause
+    if declared.keys() != expected.keys():
+        first = min(declared.keys() ^ expected.keys())
+        fault = "is missing" if first in expected else "does not belong there"
+        raise BadFile(f"the tensor {first[:80]!r} {fault}")
+    for name, value in expected.items():
+        shape, kind = tuple(declared[name].get_shape()), declared[name].get_dtype()
+        if shape != tuple(value.shape) or kind != _KINDS.get(value.dtype):
+            raise BadFile(
+                f"the tensor {name!r} is {kind} {shape}; its config asks for {value.dtype} {tuple(value.shape)}"
+            )
+
+
+_KINDS = {
+    torch.float32: "F32",
+    torch.float64: "F64",
+    torch.float16: "F16",
+    torch.bfloat16: "BF16",
+    torch.int64: "I64",
+    torch.int32: "I32",
+    torch.int16: "I16",
+    torch.int8: "I8",
+    torch.uint8: "U8",
+    torch.bool: "BOOL",
+}
+"""What safetensors calls a type."""
+
+
+def _build(config: ModelConfig, geometry: Geometry) -> Network:
+    """An unfitted network; the global random state stays as it was."""
+    with torch.random.fork_rng(devices=[]):
+        return config.build(geometry)
+
+
+def _state(network: Network) -> dict[str, Tensor]:
+    return {name: value for name, value in network.state_dict().items() if isinstance(value, Tensor)}
+
+
+def checksum(content: str, tensors: Mapping[str, Tensor]) -> str:
+    """SHA-256 over a header's content and all tensors, by name: hexadecimal."""
+    digest = hashlib.sha256(content.encode())
+    for name in sorted(tensors):
+        value = tensors[name]
+        digest.update(f"\n{name} {value.dtype} {tuple(value.shape)}\n".encode())
+        digest.update(value.reshape(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()
+
+
+@contextmanager
+def _replacing(path: Path) -> Iterator[Path]:
+    """A name in the same folder to write to, which becomes ``path`` at the end, or goes if anything fails."""
+    temporary = path.with_name(f".{secrets.token_hex(8)}.tmp")
+    try:
+        if path.is_dir() or (path.exists() and not path.is_file()):
+            raise BadOutput(f"{path} exists and is not a file; choose another name")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield temporary
+        os.replace(temporary, path)
+    except OSError as cause:
+        raise BadOutput(f"{path} cannot be written ({cause.strerror or cause}); choose another folder") from cause
+    finally:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "unknown"

@@ -1,0 +1,136 @@
+"""The source's own pixels, brought along the fitted motion to any instant, with validity.
+
+The representation explains, the source supplies the detail: a network's picture has passed a bottleneck of a few
+hundred thousand numbers, the given frames have not. Every task that wants detail gathers it here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from invr_core.errors import Unsupported
+from invr_core.representation import Motion, Representation
+from invr_core.sampling import pixel_grid, sample
+from invr_core.video import Video
+
+
+@dataclass(frozen=True, eq=False)
+class Transported:
+    """Given frames, each brought to one instant.
+
+    Args:
+        pictures: (n, C, H, W) float32, one per frame.
+        validity: (n, 1, H, W) float32 in [0, 1]: whether the pixel is there (inside its frame, trusted, and seen at
+            both instants).
+        seconds: (n,) float64: how far each frame is from the instant, signed.
+    """
+
+    pictures: Tensor
+    validity: Tensor
+    seconds: Tensor
+
+
+def neighbours(video: Video, time: float, each_side: int, *, itself: bool = True) -> list[int]:
+    """The given frames around an instant: up to ``each_side`` before and after, and the one at it.
+
+    Args:
+        video: the given frames.
+        time: seconds.
+        each_side: how many frames before, and how many after.
+        itself: whether a frame at the instant itself counts (it is then one more).
+
+    Example:
+        >>> clip = Video.of(torch.zeros(9, 3, 4, 4), fps=1)
+        >>> neighbours(clip, 3.5, 2), neighbours(clip, 4.0, 1), neighbours(clip, 4.0, 1, itself=False)
+        ([2, 3, 4, 5], [3, 4, 5], [3, 5])
+    """
+    gap = video.times - time
+    here = gap.abs() < 1e-9
+    before = torch.nonzero((gap < 0) & ~here).flatten()[-each_side:] if each_side else []
+    after = torch.nonzero((gap > 0) & ~here).flatten()[:each_side] if each_side else []
+    same = torch.nonzero(here).flatten() if itself else []
+    return [int(i) for part in (before, same, after) for i in part]
+
+
+def transport(
+    video: Video, rep: Representation, time: float, frames: Sequence[int], *, weight: Video | None = None
+) -> Transported:
+    """Bring given frames to an instant along the fitted motion.
+
+    A representation that models no motion carries nothing: validity is then 0 but for a frame at the instant itself,
+    so that what is fused from it is the representation's own picture.
+
+    Args:
+        video: the given frames; their size may differ from the representation's.
+        rep: whose `motion` carries them; pictures come back at its size and on its device.
+        time: seconds, within the representation's span.
+        frames: indices into ``video``, at least one.
+        weight: one channel in [0, 1], as many frames as ``video``: 0 where a pixel must not be used.
+
+    Raises:
+        OutOfSpan: if an instant lies outside its span.
+    """
+    indices = list(frames)
+    there = video.times[indices]
+    try:
+        motion = rep.motion(torch.full_like(there, time), there)
+    except Unsupported:
+        motion = _none(len(indices), rep)
+    landing = pixel_grid(*rep.size, motion.flow.device) + motion.flow
+    scale = landing.new_tensor([video.size[1] / rep.size[1], video.size[0] / rep.size[0]]).view(1, 2, 1, 1)
+    landing = (landing + 0.5) * scale - 0.5
+    pictures, inside = sample(video.read(indices).to(landing.device), landing, "bicubic")
+    still = ((there - time).abs() < 1e-9).view(-1, 1, 1, 1).to(landing.device)
+    validity = torch.where(still, torch.ones_like(inside), motion.confidence * inside)
+    if weight is not None:
+        trusted, _ = sample(weight.read(indices).to(landing.device), landing)
+        validity = validity * (trusted - 0.5).clamp(min=0) * 2
+    return Transported(pictures.clamp(0, 1), validity, there - time)
+
+
+def _none(count: int, rep: Representation) -> Motion:
+    zero = torch.zeros(count, 2, *rep.size, device=rep.device)
+    return Motion(zero, zero[:, :1])
+
+
+def mean(pictures: Tensor, weights: Tensor, own: Tensor, own_weight: float) -> tuple[Tensor, Tensor]:
+    """The weighted mean of pictures, with the representation's own filling in where little weight arrives.
+
+    Args:
+        pictures: (n, C, H, W).
+        weights: (n, 1, H, W), not negative.
+        own: (1, C, H, W) the representation's picture.
+        own_weight: its weight, positive.
+
+    Returns:
+        the picture, (1, C, H, W), and the share of it that was brought, (1, 1, H, W) in [0, 1].
+    """
+    total = weights.sum(0, keepdim=True)
+    brought = (weights * pictures).sum(0, keepdim=True)
+    return (brought + own_weight * own) / (total + own_weight), total / (total + own_weight)
+
+
+def median(pictures: Tensor, weights: Tensor) -> Tensor:
+    """The weighted median over pictures, channel by channel: what half of the weight lies below.
+
+    Args:
+        pictures: (n, C, H, W).
+        weights: (n, 1, H, W), not negative, not all zero at any pixel.
+
+    Returns:
+        (1, C, H, W).
+
+    Example:
+        >>> values = torch.tensor([0.0, 0.4, 1.0]).view(3, 1, 1, 1)
+        >>> round(float(median(values, torch.ones(3, 1, 1, 1))), 3)
+        0.4
+    """
+    ordered, rank = pictures.sort(0)
+    weights = weights.expand_as(pictures).gather(0, rank)
+    below = weights.cumsum(0)
+    middle = (below < 0.5 * below[-1:]).sum(0, keepdim=True).clamp(max=len(pictures) - 1)
+    return ordered.gather(0, middle)

@@ -1,0 +1,127 @@
+"""The command ``invr``: names the commands, imports the one that is asked for, and turns errors into one line.
+
+Exit codes: 0 done; 1 something is wrong with invr or a plugin; 2 the user can put it right; 130 stopped by Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import difflib
+import errno
+import io
+import sys
+import traceback
+import warnings
+from collections.abc import Sequence
+from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
+
+from invr_core.discovery import DiscoveryWarning
+from invr_core.errors import BadInput, InvrError
+
+COMMANDS = {
+    "demo": ("demo", "fit the clip that ships with invr, run the tasks on it, and compare"),
+    "run": ("run", "run a task: invr run TASK INPUT OUTPUT; `invr run TASK --help` shows its options"),
+    "fit": ("fit", "fit a clip into one .invr file: invr fit INPUT FILE.invr"),
+    "query": ("query", "ask a .invr file for frames: invr query FILE.invr OUTPUT --fps 120"),
+    "tasks": ("listing", "list the installed tasks"),
+    "models": ("listing", "list the installed models"),
+    "doctor": ("doctor", "check the installation, the devices and every plugin"),
+}
+"""Command -> the module beside this one that holds its function, and what it does."""
+
+_OUTSIDE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENAMETOOLONG, errno.EIO}
+"""What a file system can refuse that is nobody's bug."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command line.
+
+    Args:
+        argv: without the program's name; None for that of the process.
+
+    Returns:
+        the exit code.
+    """
+    arguments = sys.argv[1:] if argv is None else list(argv)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # a terminal that lacks a character still shows the rest
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", DiscoveryWarning)
+        warnings.showwarning = _show_warning
+        try:
+            return _dispatch(arguments)
+        except InvrError as error:
+            _say("error", str(error))
+            return 2
+        except OSError as error:
+            if error.errno not in _OUTSIDE:
+                return _bug()
+            _say("error", f"{error.strerror}: {error.filename}" if error.filename else str(error.strerror))
+            return 2
+        except SystemExit as end:  # tyro, after a help text
+            return int(end.code or 0)
+        except KeyboardInterrupt:
+            _say("error", "stopped")
+            return 130
+        except Exception:
+            return _bug()
+
+
+def _dispatch(arguments: list[str]) -> int:
+    if not arguments:
+        print(_help(), file=sys.stderr)
+        return 2
+    command, *rest = arguments
+    if command in ("-h", "--help", "help"):
+        print(_help())
+        return 0
+    if command in ("-V", "--version"):
+        print(f"invr {_version()}")
+        return 0
+    if command not in COMMANDS:
+        close = difflib.get_close_matches(command, COMMANDS, n=1)
+        hint = f"Did you mean {close[0]!r}? " if close else ""
+        raise BadInput(f"there is no command {command!r}. {hint}Commands: {', '.join(COMMANDS)}")
+    run = getattr(import_module(f"invr_tasks.cli.{COMMANDS[command][0]}"), command)
+    return int(run(rest))
+
+
+def _help() -> str:
+    lines = "\n".join(f"  {command:8} {what}" for command, (_, what) in COMMANDS.items())
+    return (
+        "usage: invr COMMAND …\n\n"
+        "Fit a video once into a continuous-time neural representation, then ask it for anything.\n\n"
+        f"commands:\n{lines}\n\n"
+        "options:\n"
+        "  -h, --help     this text; `invr COMMAND --help` for one command\n"
+        "  --version      the version of invr"
+    )
+
+
+def _version() -> str:
+    try:
+        return version("invr")
+    except PackageNotFoundError:
+        return "(not installed: run from its source)"
+
+
+def _bug() -> int:
+    traceback.print_exc()
+    _say("error", "this is a bug in invr or in the plugin named above; please report it with these lines")
+    return 1
+
+
+def _say(kind: str, text: str) -> None:
+    one_line = "; ".join(line.strip() for line in text.splitlines() if line.strip())
+    print(f"invr: {kind}: {one_line}", file=sys.stderr)
+
+
+def _show_warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: object = None,
+    line: object = None,
+) -> None:
+    _say("warning", str(message))

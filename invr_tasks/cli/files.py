@@ -1,0 +1,70 @@
+"""What a command reads and writes, checked before any work: a command that cannot end well overwrites nothing."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from invr_core.errors import BadOutput
+from invr_core.io import check_output, open_mask, open_video
+from invr_core.storage import SUFFIX
+from invr_tasks.cli.options import is_mask
+from invr_tasks.task import Source, Task
+
+
+def open_source(task: type[Task[Any]], video: str, extras: dict[str, str], on_note: Callable[[str], None]) -> Source:
+    """The source of a task: its clip, and its further inputs.
+
+    Args:
+        task: whose ``inputs`` are opened.
+        video: path of the clip.
+        extras: paths of the further inputs, by name.
+        on_note: called with what the user should know of a file (for example that its end is missing).
+
+    Raises:
+        BadInput: if a file is missing or not what it should be.
+    """
+    clip = open_video(video, on_note=on_note)
+    opened = {
+        name: open_mask(path, clip, on_note=on_note) if is_mask(name) else open_video(path, on_note=on_note)
+        for name, path in extras.items()
+    }
+    return Source(clip, opened)
+
+
+def check_outputs(inputs: list[str], video: str | None = None, rep: str | None = None) -> None:
+    """Refuse outputs that could not be written, or would replace an input.
+
+    Args:
+        inputs: paths that are read.
+        video: path that frames are written to.
+        rep: path that a representation is written to.
+
+    Raises:
+        BadOutput: naming the path.
+    """
+    if video is not None:
+        check_output(video)
+    if rep is not None:
+        _check_rep(Path(rep))
+    outputs = [path for path in (video, rep) if path is not None]
+    for index, output in enumerate(outputs):
+        if any(_same(output, other) for other in [*inputs, *outputs[:index]]):
+            raise BadOutput(f"{output} is named twice on this command line; write to another name")
+
+
+def _check_rep(path: Path) -> None:
+    if path.suffix != SUFFIX:
+        raise BadOutput(f"{path}: what is fitted is saved to a name that ends in {SUFFIX}, such as {path.stem}{SUFFIX}")
+    if path.exists() and not path.is_file():
+        raise BadOutput(f"{path} exists and is not a file; choose another name")
+    if not path.parent.is_dir():
+        raise BadOutput(f"{path}: there is no folder {path.parent}; make it first, or choose another")
+    if not os.access(path.parent, os.W_OK | os.X_OK):
+        raise BadOutput(f"{path}: the folder {path.parent} is not yours to write to; choose another")
+
+
+def _same(one: str, other: str) -> bool:
+    return Path(one).resolve() == Path(other).resolve()

@@ -1,0 +1,176 @@
+"""The options that commands share, and the command line of one task."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import math
+from dataclasses import MISSING, dataclass, make_dataclass
+from typing import TYPE_CHECKING, Annotated, Any
+
+import tyro
+
+from invr_core.errors import BadInput, InvrError
+from invr_tasks.cli.parse import Count
+from invr_tasks.registry import BrokenTask
+
+if TYPE_CHECKING:
+    from invr_core.fitting import FitConfig
+    from invr_tasks.task import Task
+
+Flag = tyro.conf.FlagCreatePairsOff[bool]
+Input = Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="INPUT", help="a video file or a folder of images")]
+Output = Annotated[
+    str,
+    tyro.conf.Positional,
+    tyro.conf.arg(metavar="OUTPUT", help=".mp4 (H.264), .mkv (FFV1, lossless), .gif, or a folder for PNGs"),
+]
+Device = Annotated[str, tyro.conf.arg(metavar="auto|cpu|cuda")]
+Stored = Annotated[str | None, tyro.conf.arg(metavar="FILE.invr")]
+
+
+@dataclass(frozen=True)
+class FitOptions:
+    """How long and how large to fit, and where."""
+
+    minutes: float | None = None
+    """Bound on the duration of the fit, in minutes. Without this and --steps it depends on clip and device."""
+    steps: int | None = None
+    """Number of optimisation steps, instead of --minutes."""
+    params: Count | None = None
+    """Number of parameters, such as 3M, 350k or 3000000; left out, it depends on the clip."""
+    model: Annotated[str, tyro.conf.arg(metavar="NAME")] = "cwrnn"
+    """The architecture; `invr models` lists them."""
+    seed: int = 0
+    """Of all random choices: the same seed on the same machine gives the same bytes."""
+    device: Device = "auto"
+    """Where to compute; auto takes CUDA where there is one."""
+
+    def check(self) -> None:
+        """Refuse what cannot be.
+
+        Raises:
+            BadInput: naming the option.
+        """
+        if self.minutes is not None and self.steps is not None:
+            raise BadInput("give --minutes or --steps, not both")
+        if self.minutes is not None and not (math.isfinite(self.minutes) and self.minutes > 0):
+            raise BadInput(f"--minutes must be a positive number, got {self.minutes:g}")
+        if self.steps is not None and self.steps < 1:
+            raise BadInput(f"--steps must be at least 1, got {self.steps}")
+        if not 0 <= self.seed < 2**63:
+            raise BadInput(f"--seed must be a whole number from 0 to 2^63 - 1, got {self.seed}")
+
+    def config(self) -> FitConfig:
+        """The same as `invr_core.fitting.FitConfig`."""
+        from invr_core.fitting import FitConfig
+
+        return FitConfig(steps=self.steps, minutes=self.minutes, seed=self.seed, device=self.device)
+
+    def chosen(self) -> list[str]:
+        """Which of these options, but the device, are not at their defaults."""
+        fields = [field for field in dataclasses.fields(self) if field.name != "device"]
+        return [f"--{field.name}" for field in fields if getattr(self, field.name) != field.default]
+
+
+@dataclass(frozen=True)
+class RepOptions:
+    """What was fitted, as one file."""
+
+    save_rep: Stored = None
+    """Keep what is fitted in this file."""
+    rep: Stored = None
+    """Take what was fitted from this file, and leave out the fit."""
+
+
+def task_command(task: type[Task[Any]], name: str) -> type[Any]:
+    """The command line of one task as a dataclass: its inputs, its options, those of the fit.
+
+    Raises:
+        BrokenTask: if two of them have the same name.
+    """
+    extras = [given for given in task.inputs if given != "video"]
+    _refuse_clashes(task, name, extras)
+    quiet: Any = Annotated[Flag, tyro.conf.arg(help="Show no progress.")]
+    command = make_dataclass(
+        "Command",
+        [
+            ("input", Input),
+            ("output", Output),
+            *((extra, Annotated[str, tyro.conf.arg(metavar="PATH", help=_help_of(extra))]) for extra in extras),
+            ("task", _unchecked(task.Config)),
+            ("fit", FitOptions),
+            ("file", RepOptions),
+            ("quiet", quiet, dataclasses.field(default=False)),
+        ],
+    )
+    own = vars(task).get("__doc__") or ""
+    command.__doc__ = inspect.cleandoc(own).split("\n\n")[0] or f"Run the task {name}."
+    return command
+
+
+def task_config(task: type[Task[Any]], values: Any) -> Any:
+    """The task's own config, made of the options that were read.
+
+    Raises:
+        BadInput: if the config refuses them; the message names the options that are to blame.
+    """
+    fields = [field for field in dataclasses.fields(task.Config) if field.init]
+    given = {field.name: getattr(values, field.name) for field in fields}
+    error = _refusal(task, given)
+    if error is None:
+        return task.Config(**given)
+    changed = {field.name: given[field.name] for field in fields if not _is_default(field, given[field.name])}
+    alone = {key: value for key, value in changed.items() if str(_refusal(task, {key: value})) == str(error)}
+    blamed = ", ".join(f"{_flag(key)} {_as_typed(value)}" for key, value in (alone or changed or given).items())
+    raise BadInput(f"{blamed}: {error}") from error
+
+
+def is_mask(name: str) -> bool:
+    """Whether an input of a task is a mask (one channel, matched to the clip), by its name: `mask`, `…_mask`."""
+    return name == "mask" or name.endswith("_mask")
+
+
+def _unchecked(config: type[Any]) -> type[Any]:
+    """The same dataclass without its checks, so that they run where we can say which option they refuse."""
+    return type(config.__name__, (config,), {"__post_init__": lambda self: None, "__doc__": config.__doc__})
+
+
+def _refusal(task: type[Task[Any]], options: dict[str, Any]) -> Exception | None:
+    try:
+        task.Config(**options)
+    except (InvrError, ValueError, TypeError) as error:
+        return error
+    return None
+
+
+def _is_default(field: dataclasses.Field[Any], value: Any) -> bool:
+    if field.default_factory is not MISSING:
+        return bool(value == field.default_factory())
+    return field.default is not MISSING and bool(value == field.default)
+
+
+def _refuse_clashes(task: type[Task[Any]], name: str, extras: list[str]) -> None:
+    groups: list[Any] = [FitOptions, RepOptions]
+    taken = {"input", "output", "help", "quiet", *extras}
+    taken |= {field.name for group in groups for field in dataclasses.fields(group)}
+    clashes = sorted(taken & {field.name for field in dataclasses.fields(task.Config)})
+    if clashes:
+        raise BrokenTask(
+            f"the task {name!r} ({task.__module__}:{task.__name__}) has options that `invr run` has itself: "
+            f"{', '.join(map(_flag, clashes))}; rename them in its Config"
+        )
+
+
+def _help_of(extra: str) -> str:
+    if is_mask(extra):
+        return "white where it applies: one image for all frames, a folder of images, or a video"
+    return f"the {extra.replace('_', ' ')}: a video file or a folder of images"
+
+
+def _flag(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
+
+
+def _as_typed(value: Any) -> str:
+    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)

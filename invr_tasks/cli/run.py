@@ -1,0 +1,77 @@
+"""``invr run TASK INPUT OUTPUT``."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from invr_core.errors import BadInput
+from invr_tasks import registry
+from invr_tasks.cli.options import FitOptions, RepOptions, task_command, task_config
+from invr_tasks.cli.parse import UsageError, parse
+
+
+def run(arguments: list[str]) -> int:
+    """Fit a clip as a task observes it, and write the task's answer."""
+    if arguments[:1] in (["-h"], ["--help"]):
+        print(_help())
+        return 0
+    if not arguments or arguments[0].startswith("-"):
+        known = registry.describe_installed(registry.installed())
+        raise UsageError(f"name the task first: invr run TASK INPUT OUTPUT [options]. {known}")
+    name, *rest = arguments
+    task = registry.get(name)
+    parsed = parse(task_command(task, name), f"invr run {name}", rest)
+    _run(task(task_config(task, parsed.task)), parsed)
+    return 0
+
+
+def _run(task: Any, parsed: Any) -> None:
+    """What can be refused is refused before the fit: options, outputs, device, inputs, plan, in this order."""
+    started = time.monotonic()
+    _check_options(parsed.fit, parsed.file)
+    from invr_core.device import resolve
+    from invr_core.io import save_video
+    from invr_core.storage import load
+    from invr_tasks.cli.files import check_outputs, open_source
+    from invr_tasks.cli.progress import Reporter
+    from invr_tasks.cli.wrote import wrote
+    from invr_tasks.run import default_model
+    from invr_tasks.run import run as run_task
+
+    extras = {given: getattr(parsed, given) for given in task.inputs if given != "video"}
+    stored = [parsed.file.rep] if parsed.file.rep else []
+    check_outputs([parsed.input, *extras.values(), *stored], parsed.output, parsed.file.save_rep)
+    resolve(parsed.fit.device)
+    with Reporter(parsed.quiet) as reporter:
+        rep = load(parsed.file.rep, parsed.fit.device) if parsed.file.rep else None
+        model = default_model(parsed.fit.model, parsed.fit.params) if rep is None else None
+        source = open_source(type(task), parsed.input, extras, reporter.note)
+        result = run_task(task, source, model=model, fit_config=parsed.fit.config(), rep=rep, on_step=reporter.on_step)
+        if result.interrupted:
+            reporter.note("stopped; going on with what is fitted so far")
+        if parsed.file.save_rep:
+            result.representation.save(parsed.file.save_rep)
+        save_video(reporter.watched(result.video), parsed.output, reporter.note)
+    wrote(parsed.quiet, parsed.output, result.video, time.monotonic() - started, parsed.file.save_rep)
+
+
+def _check_options(fit: FitOptions, file: RepOptions) -> None:
+    fit.check()
+    if file.rep is None:
+        return
+    unused = [*fit.chosen(), *(["--save-rep"] if file.save_rep else [])]
+    if unused:
+        raise BadInput(f"--rep leaves out the fit, so {', '.join(unused)} would have no effect; leave it out")
+
+
+def _help() -> str:
+    offers = registry.installed()
+    width = max((len(offer.name) for offer in offers), default=0)
+    tasks = "\n".join(f"  {offer.name:{width}}  {offer.summary}" for offer in offers)
+    return (
+        "usage: invr run TASK INPUT OUTPUT [options]\n\n"
+        "Fit a clip as the task observes it, and write the task's answer. A task under development is given as\n"
+        "./file.py:Class or package.module:Class.\n\n"
+        f"tasks (`invr run TASK --help` shows the options of one):\n{tasks or '  ' + registry.describe_installed([])}"
+    )

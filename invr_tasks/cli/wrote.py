@@ -1,0 +1,15 @@
+"""The one line after a command: what was written."""
+
+from __future__ import annotations
+
+from invr_core.video import Video
+
+
+def wrote(quiet: bool, output: str, video: Video, seconds: float, rep: str | None = None) -> None:
+    """Print what was written, how many frames of what size, and how long it took; nothing if ``quiet``."""
+    if quiet:
+        return
+    height, width = video.size
+    frames = "frame" if len(video) == 1 else "frames"
+    kept = f", and {rep}" if rep else ""
+    print(f"wrote {output}: {len(video)} {frames} of {width}x{height}{kept}, in {seconds:.1f} s")

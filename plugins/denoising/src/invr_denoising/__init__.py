@@ -1,0 +1,132 @@
+"""A clean version of a noisy clip: averages along the fitted motion, the noise level estimated from the clip."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import torch
+from skimage.restoration import denoise_nl_means
+from torch import Tensor
+from torch.nn import functional as F
+
+from invr_core.noise import gaussian_level, impulses
+from invr_core.observation import Observation, charbonnier, squared
+from invr_core.query import Query
+from invr_core.representation import Representation
+from invr_core.transport import Transported, mean, median, neighbours, transport
+from invr_core.video import Video
+from invr_tasks.operators import add_gaussian, add_salt_pepper
+from invr_tasks.task import Source, Task
+
+__all__ = ["Denoise", "DenoiseConfig"]
+
+IMPULSES_FROM = 0.01
+"""Share of impulses in the frames from which noise counts as salt-and-pepper."""
+PROBES = 5
+"""Frames from which the kind and the level of the noise are told."""
+
+
+@dataclass(frozen=True)
+class DenoiseConfig:
+    """What kind of noise to remove, and how far to look for the same thing seen again."""
+
+    noise: Literal["auto", "gaussian", "salt-pepper"] = "auto"
+    """The kind of noise; auto tells it from the clip. Its level is always estimated."""
+    reach: int = 6
+    """How many frames before and after each one are averaged, at most."""
+
+
+class Denoise(Task[DenoiseConfig]):
+    """Show a noisy clip as it would be without the noise."""
+
+    api = 1
+    Config = DenoiseConfig
+
+    def observe(self, source: Source) -> Observation:
+        """Gaussian noise by its likelihood; salt-and-pepper by hiding the impulses."""
+        if self._kind(source.video) == "gaussian":
+            return Observation(source.video, distance=squared)
+        return Observation(source.video, weight=_known(source.video), distance=charbonnier)
+
+    def plan(self, source: Source) -> Query:
+        """The given instants."""
+        return Query(source.video.times)
+
+    def render(self, rep: Representation, source: Source) -> Video:
+        """Each frame as an average of its neighbours, carried to it, that agree with it."""
+        video = source.video
+        if self._kind(video) == "gaussian":
+            level = gaussian_level(_probe(video))
+            return _framewise(video, lambda index: self._without_gaussian(index, video, rep, level))
+        known = _known(video)
+        return _framewise(video, lambda index: self._without_impulses(index, video, known, rep))
+
+    def simulate(self, truth: Video, generator: torch.Generator) -> Source:
+        """Gaussian noise of level 25 of 255, or 10 % of salt and pepper."""
+        seed = generator.initial_seed()
+        if self.config.noise == "salt-pepper":
+            return Source(add_salt_pepper(truth, 0.10, seed))
+        return Source(add_gaussian(truth, 25.0, seed))
+
+    def naive(self, source: Source) -> Video:
+        """The noisy clip itself."""
+        return source.video
+
+    def _kind(self, video: Video) -> str:
+        if self.config.noise != "auto":
+            return self.config.noise
+        return "salt-pepper" if float(impulses(_probe(video)).mean()) > IMPULSES_FROM else "gaussian"
+
+    def _gather(self, index: int, video: Video, rep: Representation, weight: Video | None = None) -> Transported:
+        time = float(video.times[index])
+        return transport(video, rep, time, neighbours(video, time, self.config.reach), weight=weight)
+
+    def _without_gaussian(self, index: int, video: Video, rep: Representation, level: float) -> Tensor:
+        own = rep(Query(video.times[index : index + 1]))
+        brought = self._gather(index, video, rep)
+        here = brought.seconds == 0
+        given = brought.pictures[here]
+        excess = _local_mean((brought.pictures - given).square().mean(1, keepdim=True)) - 2 * level**2
+        agreement = torch.exp(-excess.clamp(min=0) / (0.3 * level**2 + 1e-8))
+        weights = torch.where(here.view(-1, 1, 1, 1), 1.0, (brought.validity + 0.05) * agreement)
+        averaged, _ = mean(brought.pictures, weights, own, 0.5)
+        effective = weights.sum(0).square() / weights.square().sum(0)
+        left = level * float(effective.rsqrt().mean())
+        return _spatially(averaged, left)
+
+    def _without_impulses(self, index: int, video: Video, known: Video, rep: Representation) -> Tensor:
+        own = rep(Query(video.times[index : index + 1]))
+        brought = self._gather(index, video, rep, known)
+        trusted = known.read([index])
+        weights = torch.cat([brought.validity + 1e-4, torch.full_like(own[:, :1], 0.2)])
+        replaced = median(torch.cat([brought.pictures, own]), weights)
+        return torch.where(trusted > 0, video.read([index]), replaced.cpu())
+
+
+def _framewise(video: Video, fn: Callable[[int], Tensor]) -> Video:
+    @torch.no_grad()
+    def read(indices: Sequence[int]) -> Tensor:
+        return torch.cat([fn(i) for i in indices]).clamp(0, 1).cpu()
+
+    return replace(video, read=read)
+
+
+def _probe(video: Video) -> Tensor:
+    return video.read(range(0, len(video), max(len(video) // PROBES, 1)))
+
+
+def _known(video: Video) -> Video:
+    return video.map(lambda frames: 1 - impulses(frames))
+
+
+def _local_mean(x: Tensor) -> Tensor:
+    return F.avg_pool2d(x, 7, 1, 3, count_include_pad=False)
+
+
+def _spatially(picture: Tensor, level: float) -> Tensor:
+    """What noise averaging has left, removed by non-local means."""
+    array = picture[0].permute(1, 2, 0).clamp(0, 1).cpu().numpy()
+    clean = denoise_nl_means(array, patch_size=5, patch_distance=6, h=0.6 * level, sigma=level, channel_axis=2)
+    return torch.from_numpy(clean).permute(2, 0, 1)[None].float()

@@ -1,0 +1,90 @@
+"""What lies under a logo, an object or a scratch: carried in from when it was visible, else from the representation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from invr_core.fill import fill
+from invr_core.observation import Observation
+from invr_core.query import Query
+from invr_core.representation import Representation
+from invr_core.transport import neighbours, transport
+from invr_core.video import Video
+from invr_tasks.baselines import temporal_median
+from invr_tasks.operators import box_holes, moving_hole, punch, static_hole
+from invr_tasks.task import Source, Task
+
+__all__ = ["Inpaint", "InpaintConfig"]
+
+
+@dataclass(frozen=True)
+class InpaintConfig:
+    """How far to look for what a hole hides."""
+
+    reach: int = 8
+    """How many frames before and after each one are searched, at most."""
+    holes: Literal["static", "boxes", "moving"] = "static"
+    """Which holes a benchmark cuts; of no effect on a clip of your own."""
+
+
+class Inpaint(Task[InpaintConfig]):
+    """Fill the masked pixels of a clip. All other pixels pass through untouched."""
+
+    api = 1
+    inputs = ("video", "mask")
+    Config = InpaintConfig
+
+    def observe(self, source: Source) -> Observation:
+        """The pixels outside the mask."""
+        return Observation(source.video, weight=source["mask"].map(lambda mask: 1 - mask))
+
+    def plan(self, source: Source) -> Query:
+        """The given instants."""
+        return Query(source.video.times)
+
+    def render(self, rep: Representation, source: Source) -> Video:
+        """Hole pixels carried in along the motion, the nearest in time first; known ones as they are."""
+        video, mask = source.video, source["mask"]
+        known = mask.map(lambda frames: 1 - frames)
+
+        @torch.no_grad()
+        def read(indices: Sequence[int]) -> Tensor:
+            return torch.cat([self._filled(i, video, known, rep) for i in indices])
+
+        return replace(video, read=read)
+
+    def simulate(self, truth: Video, generator: torch.Generator) -> Source:
+        """Holes of the kind named in the options, black."""
+        cut = {"static": static_hole, "boxes": box_holes, "moving": moving_hole}[self.config.holes]
+        mask = cut(truth)
+        return Source(punch(truth, mask), {"mask": mask})
+
+    def judged(self, source: Source, truth: Video) -> Video | None:
+        """The holes."""
+        return source["mask"]
+
+    def naive(self, source: Source) -> Video:
+        """The median over time of what is visible at the same place."""
+        return temporal_median(source.video, source["mask"])
+
+    def _filled(self, index: int, video: Video, known: Video, rep: Representation) -> Tensor:
+        given, trusted = video.read([index]), known.read([index])
+        if bool(trusted.all()):
+            return given
+        time = float(video.times[index])
+        own = rep(Query(video.times[index : index + 1])).clamp(0, 1).cpu()
+        own = own + fill(given - own, trusted)
+        result, open_share = torch.zeros_like(own), 1 - trusted
+        frames = neighbours(video, time, self.config.reach, itself=False)
+        if frames:
+            brought = transport(video, rep, time, frames, weight=known)
+            for order in brought.seconds.abs().argsort().tolist():
+                share = open_share * brought.validity[order].cpu()
+                result = result + share * brought.pictures[order].cpu()
+                open_share = open_share - share
+        return torch.where(trusted > 0.5, given, (result + open_share * own).clamp(0, 1))
