@@ -18,9 +18,10 @@ from av.video.stream import VideoStream
 
 from invr_core.errors import BadFile
 from invr_core.io.clock import mend, undo_rounding
-from invr_core.io.colour import ToRGB, rgb_formats
+from invr_core.io.graph import Pixels
 from invr_core.io.notes import Note
 from invr_core.io.scratch import Scratch
+from invr_core.io.to_rgb import ToRGB, depth_of
 from invr_core.video import Video
 
 _HDR = {16: "PQ", 18: "HLG"}
@@ -71,13 +72,13 @@ class _Pass:
         stamps: list[float | None] = []
         for frame in self._frames():
             if not stamps:
-                self.depth = rgb_formats(frame)[1]
+                self.depth = depth_of(frame)
                 self._remark(frame)
             picture = convert(frame)
             if stamps and picture.shape != scratch.shape:
                 was, now = (f"{s[1]}x{s[0]}" for s in (scratch.shape, picture.shape))
                 raise BadFile(f"{self.path} changes its size from {was} to {now} at frame {len(stamps)}; cut it there")
-            scratch.append(picture if picture.dtype == np.uint8 or self.depth > 8 else (picture >> 8).astype(np.uint8))
+            scratch.append(_at_depth(picture, self.depth))
             stamps.append(None if frame.pts is None else float(frame.pts * self._time_base(frame)))
         if not stamps:
             raise BadFile(f"no frame of {self.path} could be decoded; it is damaged, or not a video")
@@ -148,6 +149,13 @@ class _Pass:
             self.note(f"{name} is HDR ({curve}); its values are taken as they are, without tone mapping")
         if frame.interlaced_frame:
             self.note(f"{name} is interlaced; its fields are not separated, deinterlace it first for better results")
+
+
+def _at_depth(picture: Pixels, depth: int) -> Pixels:
+    """A picture in as many bytes as the first of its stream: some streams change their pixel format."""
+    if depth > 8:
+        return picture if picture.dtype == np.uint16 else picture.astype(np.uint16) * np.uint16(257)
+    return picture if picture.dtype == np.uint8 else (picture >> 8).astype(np.uint8)
 
 
 def _declared_end(stream: VideoStream) -> float | None:

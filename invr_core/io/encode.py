@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 
 from invr_core.errors import BadOutput
 from invr_core.io.clock import ticks
-from invr_core.io.colour import Pixels, ToPalette, ToYUV420
+from invr_core.io.from_rgb import ToPalette, ToYUV420
+from invr_core.io.graph import Pixels
 from invr_core.io.notes import Note
 from invr_core.video import Video
 

@@ -13,8 +13,9 @@ from cv2.utils import logging
 from PIL import Image, ImageOps
 
 from invr_core.errors import BadFile
-from invr_core.io.colour import Pixels, opaque
+from invr_core.io.graph import Pixels
 from invr_core.io.scratch import Scratch
+from invr_core.io.to_rgb import opaque
 from invr_core.video import Video
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp")

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from invr_core.errors import NotEnoughMemory
-from invr_core.io.colour import Pixels
+from invr_core.io.graph import Pixels
 
 CAP = 512 * 2**20
 """Bytes of decoded frames that are kept in memory; a longer clip goes to the temporary folder."""

@@ -166,7 +166,7 @@ def test_a_truncated_file_gives_what_is_whole(
     cut = open_video(path, notes.append)
     assert 1 <= len(cut) <= 24 * share + 2
     assert notes == [f"clip{suffix} is damaged: {len(cut)} frames could be decoded, the rest is left out"]
-    usual = len(cut) - 3 if suffix == ".mp4" else len(cut) - 1  # the last frames before the cut may lack a reference
+    usual = max(1, len(cut) - 3)  # the last frames before the cut may lack a reference, or be cut themselves
     assert torch.equal(cut[:usual].frames(), given[:usual].frames())
     assert torch.equal(cut.times[:usual], given.times[:usual])
     assert capfd.readouterr() == ("", "")
