@@ -23,7 +23,9 @@ def resolve(name: str) -> torch.device:
         return torch.device("cpu")
     if name == "cuda" or (name.startswith("cuda:") and name[5:].isdigit()):
         if not torch.cuda.is_available():
-            raise DeviceUnavailable(f"{name} was asked for, but torch sees no CUDA device here; use --device cpu or auto")
+            raise DeviceUnavailable(
+                f"{name} was asked for, but torch sees no CUDA device here; use --device cpu or auto"
+            )
         if name != "cuda" and int(name[5:]) >= torch.cuda.device_count():
             raise DeviceUnavailable(f"{name} was asked for, but there are {torch.cuda.device_count()} CUDA devices")
         return torch.device(name)

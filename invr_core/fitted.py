@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -50,7 +51,7 @@ class Fitted:
         outside = (times < first - TOLERANCE) | (times > last + TOLERANCE)
         if bool(outside.any()):
             raise OutOfSpan(
-                f"{float(times[outside][0]):g} s lies outside the fitted span; ask for instants from {first:g} to {last:g} s"
+                f"{float(times[outside][0]):g} s lies outside the fitted span; ask for {first:g} to {last:g} s"
             )
         return times.clamp(first, last)
 
@@ -63,17 +64,20 @@ class Fitted:
         times = self._instants(query.times)
         if len(times) == 0:
             raise BadInput("the query names no instant; give at least one")
-        return torch.cat([self._render(t, query) for t in times.split(1)])
+        return torch.cat([self._render(times[i : i + 1], query) for i in range(len(times))])
 
     def _render(self, time: Tensor, query: Query) -> Tensor:
-        picture = self.network(time, query.part)
+        if query.part == "residual":
+            full, structured = (self._render(time, replace(query, part=part)) for part in ("full", "structured"))
+            return full - structured
+        picture: Tensor = self.network(time, query.part)
         if query.size is not None and query.size != self.size:
             smaller = query.size[0] < self.size[0] or query.size[1] < self.size[1]
             picture = F.interpolate(picture, query.size, mode="bicubic", align_corners=False, antialias=smaller)
         if query.region is not None:
             rows, columns = query.region.slices((picture.shape[2], picture.shape[3]))
             picture = picture[:, :, rows, columns]
-        return picture
+        return picture.clamp(0, 1)
 
     def motion(self, t0: Tensor, t1: Tensor) -> Motion:
         """Where the pixels of ``t0`` are at ``t1``, and how far it is to be trusted.
@@ -82,8 +86,7 @@ class Fitted:
         cancel; their sum is held against a pixel, more where the motion is large (Sundaram, Brox & Keutzer, ECCV 2010).
         """
         t0, t1 = self._instants(t0), self._instants(t1)
-        there = torch.cat([self.network.flow(a, b) for a, b in zip(t0.split(1), t1.split(1), strict=True)])
-        back = torch.cat([self.network.flow(b, a) for a, b in zip(t0.split(1), t1.split(1), strict=True)])
+        there, back = self.network.flow(t0, t1), self.network.flow(t1, t0)
         returned, inside = sample(back, target_grid(there))
         gap = (there + returned).square().sum(1, keepdim=True)
         allowed = 0.01 * (there.square().sum(1, keepdim=True) + returned.square().sum(1, keepdim=True)) + 0.5

@@ -118,7 +118,8 @@ def fit(
     batch = min(config.batch or solved.recipe.batch, len(observation.video))
     require_memory(solved, geometry, batch, device)
     generator = torch.Generator().manual_seed(config.seed)
-    network = solved.build(geometry)
+    with torch.random.fork_rng(devices=[]):
+        network = solved.build(geometry)
     network.start(observation, generator)
     network.to(device).train()
     loop = _Loop(network, observation, solved, config, batch, device, generator)
@@ -133,7 +134,6 @@ def fit(
     info = {
         "seed": config.seed,
         "steps": loop.count,
-        "seconds": round(loop.seconds, 3),
         "psnr": round(loop.psnr, 4),
         "parameters": network.counted(),
         "interrupted": interrupted.is_set(),
@@ -217,7 +217,7 @@ class _Loop:
         for group in self.optimizer.param_groups:
             group["lr"] = self._rate() * 0.5**self.recoveries
         self.optimizer.zero_grad(set_to_none=False)
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
         value, note = loss.item(), ""
         if math.isfinite(value) and bool(torch.isfinite(norm)):
@@ -249,7 +249,7 @@ class _Loop:
         self.recoveries += 1
         if self.recoveries > RECOVERIES:
             raise InvrError(
-                f"the fit does not stay finite (loss {value}) after {RECOVERIES} recoveries; give a smaller learning rate"
+                f"the loss is not finite ({value}) after {RECOVERIES} recoveries; give a smaller learning rate"
             )
         self.network.load_state_dict(self.good)
         self.optimizer.state.clear()

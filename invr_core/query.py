@@ -36,7 +36,8 @@ class Region:
         for start, extent, axis in ((self.top, self.height, "vertical"), (self.left, self.width, "horizontal")):
             if not (0 <= start < 1 and 0 < extent <= 1 and start + extent <= 1 + 1e-9):
                 raise BadInput(
-                    f"{self} leaves the frame in its {axis} extent: give fractions with 0 <= start, 0 < extent, start + extent <= 1"
+                    f"{self} leaves the frame in its {axis} extent; "
+                    "give fractions with 0 <= start, 0 < extent and start + extent <= 1"
                 )
 
     def slices(self, size: tuple[int, int]) -> tuple[slice, slice]:

@@ -9,10 +9,7 @@ shape is compared with what its config builds before anything of that size is al
 from __future__ import annotations
 
 import hashlib
-import os
-import secrets
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping
 from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -23,6 +20,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as serialise
 from torch import Tensor
 
+from invr_core.atomic import atomic_file
 from invr_core.device import resolve
 from invr_core.errors import BadFile, BadOutput
 from invr_core.fitted import Fitted
@@ -60,10 +58,8 @@ def save(rep: Fitted, path: str | Path) -> None:
         raise BadOutput(
             f"{path}: a clip of {len(rep.geometry.times):,} frames is too long for one file; fit it in pieces"
         )
-    with _replacing(path) as temporary, temporary.open("xb") as file:
-        file.write(serialise(tensors, {KEY: text}))
-        file.flush()
-        os.fsync(file.fileno())
+    with atomic_file(path) as private:
+        private.write_bytes(serialise(tensors, {KEY: text}))
 
 
 def load(path: str | Path, device: str | torch.device = "cpu") -> Fitted:
@@ -178,23 +174,6 @@ def checksum(content: str, tensors: Mapping[str, Tensor]) -> str:
         digest.update(f"\n{name} {value.dtype} {tuple(value.shape)}\n".encode())
         digest.update(value.reshape(-1).view(torch.uint8).numpy().data)
     return digest.hexdigest()
-
-
-@contextmanager
-def _replacing(path: Path) -> Iterator[Path]:
-    """A name in the same folder to write to, which becomes ``path`` at the end, or goes if anything fails."""
-    temporary = path.with_name(f".{secrets.token_hex(8)}.tmp")
-    try:
-        if path.is_dir() or (path.exists() and not path.is_file()):
-            raise BadOutput(f"{path} exists and is not a file; choose another name")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        yield temporary
-        os.replace(temporary, path)
-    except OSError as cause:
-        raise BadOutput(f"{path} cannot be written ({cause.strerror or cause}); choose another folder") from cause
-    finally:
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
 
 
 def _version(name: str) -> str:

@@ -13,9 +13,13 @@ import torch
 from torch import Tensor
 
 from invr_core.errors import Unsupported
+from invr_core.fill import fill
 from invr_core.representation import Motion, Representation
 from invr_core.sampling import pixel_grid, sample
 from invr_core.video import Video
+
+SAME_INSTANT = 1e-9
+"""Seconds within which an instant is that of a given frame."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,12 +52,11 @@ def neighbours(video: Video, time: float, each_side: int, *, itself: bool = True
         >>> neighbours(clip, 3.5, 2), neighbours(clip, 4.0, 1), neighbours(clip, 4.0, 1, itself=False)
         ([2, 3, 4, 5], [3, 4, 5], [3, 5])
     """
-    gap = video.times - time
-    here = gap.abs() < 1e-9
-    before = torch.nonzero((gap < 0) & ~here).flatten()[-each_side:] if each_side else []
-    after = torch.nonzero((gap > 0) & ~here).flatten()[:each_side] if each_side else []
-    same = torch.nonzero(here).flatten() if itself else []
-    return [int(i) for part in (before, same, after) for i in part]
+    gaps = [float(gap) for gap in video.times - time]
+    before = [i for i, gap in enumerate(gaps) if gap < -SAME_INSTANT]
+    here = [i for i, gap in enumerate(gaps) if abs(gap) <= SAME_INSTANT]
+    after = [i for i, gap in enumerate(gaps) if gap > SAME_INSTANT]
+    return before[max(len(before) - each_side, 0) :] + (here if itself else []) + after[:each_side]
 
 
 def transport(
@@ -83,11 +86,14 @@ def transport(
     landing = pixel_grid(*rep.size, motion.flow.device) + motion.flow
     scale = landing.new_tensor([video.size[1] / rep.size[1], video.size[0] / rep.size[0]]).view(1, 2, 1, 1)
     landing = (landing + 0.5) * scale - 0.5
-    pictures, inside = sample(video.read(indices).to(landing.device), landing, "bicubic")
-    still = ((there - time).abs() < 1e-9).view(-1, 1, 1, 1).to(landing.device)
+    given, trust = video.read(indices), None if weight is None else weight.read(indices)
+    if trust is not None:
+        given = fill(given, trust)
+    pictures, inside = sample(given.to(landing.device), landing, "bicubic")
+    still = ((there - time).abs() <= SAME_INSTANT).view(-1, 1, 1, 1).to(landing.device)
     validity = torch.where(still, torch.ones_like(inside), motion.confidence * inside)
-    if weight is not None:
-        trusted, _ = sample(weight.read(indices).to(landing.device), landing)
+    if trust is not None:
+        trusted, _ = sample(trust.to(landing.device), landing)
         validity = validity * (trusted - 0.5).clamp(min=0) * 2
     return Transported(pictures.clamp(0, 1), validity, there - time)
 

@@ -13,12 +13,12 @@ from typing import Any
 import torch
 from rich.console import Console
 
+from invr_core.atomic import atomic_file
 from invr_core.device import resolve
 from invr_core.errors import BadInput, BadOutput, InvrError
 from invr_core.fitting import FitConfig
 from invr_core.video import Video
 from invr_tasks import registry
-from invr_tasks.atomic import write_atomically
 from invr_tasks.cli.progress import Reporter
 from invr_tasks.demo_clip import demo_clip_path
 from invr_tasks.metrics import Perceptual, compare
@@ -103,7 +103,8 @@ def run_demo(
         "tasks": {row.task: _facts(row, loaded[row.task]) for row in rows},
         "provenance": provenance(seed, where),
     }
-    write_atomically(out / "metrics.json", json.dumps(facts, indent=2).encode())
+    with atomic_file(out / "metrics.json") as private:
+        private.write_text(json.dumps(facts, indent=2), encoding="utf-8")
     _tell(console or Console(), rows, missing, status, out)
     return rows
 

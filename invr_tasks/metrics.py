@@ -89,7 +89,7 @@ def psnr(picture: Bytes, truth: Bytes, weight: NDArray[np.floating[Any]] | None 
     if weight is None:
         if np.array_equal(picture, truth):
             return CAP
-        ratio = peak_signal_noise_ratio(truth, picture, data_range=255)  # type: ignore[no-untyped-call]
+        ratio = peak_signal_noise_ratio(truth, picture, data_range=255)
         return min(CAP, float(ratio))
     squares = np.square(picture.astype(np.float64) - truth.astype(np.float64)).mean(axis=2)
     error = float(np.average(squares, weights=weight))
@@ -113,9 +113,7 @@ def ssim(picture: Bytes, truth: Bytes) -> float:
     if side < 3:
         raise BadInput(f"SSIM needs frames of at least 3x3 pixels, got {picture.shape[1]}x{picture.shape[0]}")
     window = min(WINDOW, side - (side + 1) % 2)
-    similarity = structural_similarity(  # type: ignore[no-untyped-call]
-        truth, picture, channel_axis=2, data_range=255, win_size=window
-    )
+    similarity = structural_similarity(truth, picture, channel_axis=2, data_range=255, win_size=window)
     return float(similarity)
 
 

@@ -152,10 +152,10 @@ def allow_torchvision() -> None:
         for name in [name for name in sys.modules if name.split(".")[0] == "torchvision"]:
             del sys.modules[name]
         if not _declared:
-            library = torch.library.Library("torchvision", "FRAGMENT")  # type: ignore[no-untyped-call]
+            library = torch.library.Library("torchvision", "FRAGMENT")
             for operator in ("nms", "qnms"):
                 schema = f"{operator}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor"
-                library.define(schema)  # type: ignore[no-untyped-call]
+                library.define(schema)
             _declared.append(library)
     except ImportError:
         return

@@ -12,9 +12,9 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 from rich.table import Table
 
+from invr_core.atomic import atomic_file
 from invr_core.errors import BadInput
 from invr_core.video import Video
-from invr_tasks.atomic import write_atomically
 from invr_tasks.metrics import TOLERANCE, Scores
 from invr_tasks.pixels import Bytes, to_bytes
 
@@ -127,7 +127,8 @@ def contact_sheet(rows: Sequence[Row], path: Path, instants: int = 2) -> None:
         top += block.height
     encoded = io.BytesIO()
     sheet.save(encoded, "PNG")
-    write_atomically(path, encoded.getvalue())
+    with atomic_file(path) as private:
+        private.write_bytes(encoded.getvalue())
 
 
 def instructive_frames(scores: Scores, count: int) -> list[int]:

@@ -110,6 +110,8 @@ class Task(ABC, Generic[C]):
 def as_video(rep: Representation, query: Query) -> Video:
     """A lazy video of what a representation answers to a query, rendered as it is read.
 
+    The residual, which has either sign, is shown around mid-grey at half contrast.
+
     Args:
         rep: any fitted clip.
         query: ``times`` strictly increasing.
@@ -122,6 +124,7 @@ def as_video(rep: Representation, query: Query) -> Video:
     def read(indices: object) -> Tensor:
         times = query.times[list(indices)]  # type: ignore[call-overload]
         with torch.no_grad():
-            return rep(Query(times, query.size, query.region, query.part)).clamp(0, 1).cpu()
+            picture = rep(Query(times, query.size, query.region, query.part))
+        return (0.5 + picture / 2 if query.part == "residual" else picture).clamp(0, 1).cpu()
 
     return Video(query.times, (height, width), read)

@@ -9,11 +9,12 @@ import cv2
 import numpy as np
 from av.error import FFmpegError
 
+from invr_core.atomic import atomic_file, atomic_folder
 from invr_core.errors import BadInput, BadOutput
 from invr_core.io.encode import FFV1, GIF, H264, Encoder
 from invr_core.io.graph import Pixels
 from invr_core.io.notes import Note, silent
-from invr_core.io.targets import FRAME_NAME, atomic_file, atomic_folder, check_output, kind, resolve
+from invr_core.io.targets import FRAME_NAME, check_output, kind, resolve
 from invr_core.video import Video
 
 _BATCH = 32 * 2**20

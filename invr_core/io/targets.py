@@ -1,14 +1,10 @@
-"""Where an output goes: checked before the work, written under a private name, put in place at the end."""
+"""Where an output goes: what a path asks for, and whether it can be had, checked before the work."""
 
 from __future__ import annotations
 
 import os
 import re
-import secrets
-import shutil
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from invr_core.errors import BadOutput
@@ -96,58 +92,3 @@ def _check_parent(target: Path) -> None:
             pass
     except OSError as error:
         raise BadOutput(f"{target} cannot be written: {error.strerror} in {above}; choose another place") from error
-
-
-@contextmanager
-def atomic_file(target: Path) -> Iterator[Path]:
-    """A private name beside ``target`` to write to; put in place if all went well, else removed."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    private = _private(target)
-    try:
-        yield private
-        _flush(private)
-        private.replace(target)
-    finally:
-        private.unlink(missing_ok=True)
-
-
-@contextmanager
-def atomic_folder(target: Path) -> Iterator[Path]:
-    """A private folder beside ``target`` to fill; put in place as a whole if all went well, else removed."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    private = _private(target)
-    private.mkdir()
-    try:
-        yield private
-        for file in private.iterdir():
-            _flush(file)
-        _swap(private, target)
-    finally:
-        shutil.rmtree(private, ignore_errors=True)
-
-
-def _private(target: Path) -> Path:
-    return target.with_name(f".{target.stem}.{secrets.token_hex(4)}.part{target.suffix}")
-
-
-def _flush(file: Path) -> None:
-    handle = os.open(file, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-def _swap(private: Path, target: Path) -> None:
-    """Put a folder in the place of one that may exist; the old one is back if that fails."""
-    if not target.exists():
-        private.rename(target)
-        return
-    old = _private(target)
-    target.rename(old)
-    try:
-        private.rename(target)
-    except OSError:
-        old.rename(target)
-        raise
-    shutil.rmtree(old)

@@ -77,10 +77,14 @@ class Network(nn.Module, ABC):
     """
 
     parts: ClassVar[frozenset[str]] = frozenset({"full"})
+    """What can be shown. One that offers "structured" offers "residual" too: `Fitted` takes it as the difference."""
 
     @abstractmethod
     def forward(self, times: Tensor, part: str = "full") -> Tensor:
-        """Render at ``times``, (M,) float64 seconds on the CPU -> (M, 3, H, W), not clamped."""
+        """Render at ``times``, (M,) float64 seconds on the CPU -> (M, 3, H, W), not clamped.
+
+        ``part`` is "full" or another of ``parts``, but never "residual".
+        """
 
     def flow(self, t0: Tensor, t1: Tensor) -> Tensor:
         """Where the pixels of ``t0`` are at ``t1``: (M, 2, H, W) pixels, x then y.

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from invr_core.errors import BadInput, OutOfSpan, Unsupported
-from invr_core.fitting import FitConfig, fit
 from invr_core.fitted import Fitted
+from invr_core.fitting import FitConfig, fit
 from invr_core.models import registry
 from invr_core.observation import Observation
 from invr_core.query import Query, Region

@@ -11,8 +11,8 @@ import pytest
 import torch
 
 import invr_tasks.run  # noqa: F401  # both in sys.modules for `Fits`
-from invr_core.fitting import FitConfig, Progress
 from invr_core.fitted import Fitted
+from invr_core.fitting import FitConfig, Progress
 from invr_core.io import open_video
 from invr_core.models.base import Geometry, ModelConfig
 from invr_core.models.hnerv import HNeRV

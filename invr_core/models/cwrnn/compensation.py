@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from invr_core.models.cwrnn.recurrence import State, rescale_flow, resize
+from invr_core.models.cwrnn.recurrence import State, rescale_flow, resize, silence
 from invr_core.sampling import pixel_grid, sample
 
 
@@ -26,7 +26,8 @@ class Cell(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, width, h, w) -> the same shape."""
-        return x + self.narrow(F.gelu(self.widen(self.spread(x))))
+        added: Tensor = self.narrow(F.gelu(self.widen(self.spread(x))))
+        return x + added
 
 
 class Refinement(nn.Module):
@@ -37,8 +38,7 @@ class Refinement(nn.Module):
         self.enter = nn.Conv2d(4 * channels + 4, hidden, 1)
         self.spread = nn.Conv2d(hidden, hidden, 3, padding=1, groups=hidden)
         self.leave = nn.Conv2d(hidden, 5, 1)
-        nn.init.zeros_(self.leave.weight)
-        nn.init.zeros_(self.leave.bias)
+        silence(self.leave)
 
     def forward(self, ahead: State, behind: State, reach: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Flows to the anchor before and after, (B, 2, H, W) each, and the gate's logit, (B, 1, H, W).
@@ -73,11 +73,16 @@ class Compensation(nn.Module):
         self.detail = nn.Conv2d(detail, width, 1, bias=False)
         self.cells = nn.Sequential(*(Cell(width) for _ in range(depth)))
         self.leave = nn.Conv2d(width, 12, 1)
-        nn.init.normal_(self.leave.weight, std=1e-3)
-        nn.init.zeros_(self.leave.bias)
 
     def forward(
-        self, before: Tensor, after: Tensor, ahead: State, behind: State, detail: Tensor, reach: Tensor, size: tuple[int, int]
+        self,
+        before: Tensor,
+        after: Tensor,
+        ahead: State,
+        behind: State,
+        detail: Tensor,
+        reach: Tensor,
+        size: tuple[int, int],
     ) -> Tensor:
         """Render.
 

@@ -110,6 +110,11 @@ class CWRNN(ModelConfig):
         """The network; see `invr_core.models.cwrnn.network.CWRNNNetwork`."""
         from invr_core.models.cwrnn.network import CWRNNNetwork
 
+        for name, most in (("channels", 1024), ("anchor_channels", 64), ("width", 1024), ("depth", 64)):
+            if not 1 <= getattr(self, name) <= most:
+                raise BadInput(f"{name} of the cwrnn model must be from 1 to {most}, got {getattr(self, name)}")
+        if not 1 <= len(self.levels) <= 16 or min(self.segments, self.steps) < 1 or self.anchor_channels < 3:
+            raise BadInput("the sizes of this cwrnn config are not whole; build what `solve` returns")
         return CWRNNNetwork(self, geometry)
 
 

@@ -14,10 +14,9 @@ from invr_core.models.cwrnn.config import CWRNN
 from invr_core.models.cwrnn.grid import ResidualGrid
 from invr_core.models.cwrnn.recurrence import State, WarpRNN, compose, rescale_flow, resize, step_flow
 from invr_core.observation import Observation
-from invr_core.sampling import sample, target_grid
 
 DROP = 0.25
-"""How often, in fitting, a frame is rendered without the residual, so that the structured part learns to stand alone."""
+"""How often, in fitting, a frame is rendered without the residual: so the structured part learns to stand alone."""
 
 
 class CWRNNNetwork(Network):
@@ -64,7 +63,8 @@ class CWRNNNetwork(Network):
         return self.grid.detail((place / self.intervals).to(trust.device), size, trust)
 
     def _irregular(self, place: Tensor) -> Tensor:
-        return self.grid.motion((place / self.intervals).to(self.anchors.device))
+        velocity: Tensor = self.grid.motion((place / self.intervals).to(self.anchors.device))
+        return velocity
 
     def _advance(self, state: State, place: Tensor, length: Tensor, trust: Tensor) -> tuple[State, Tensor]:
         """One step of ``length`` (signed intervals) from ``place``; both (B,). Also the velocity used."""
@@ -102,8 +102,6 @@ class CWRNNNetwork(Network):
     # -------------------------------------------------------------- render
     def forward(self, times: Tensor, part: str = "full") -> Tensor:
         """Render; see `invr_core.models.base.Network`."""
-        if part == "residual":
-            return self.forward(times, "full") - self.forward(times, "structured")
         place = self.place(times)
         trust = torch.full((len(times),), float(part == "full"), device=self.anchors.device)
         if self.training:
@@ -123,7 +121,7 @@ class CWRNNNetwork(Network):
         behind, _ = self._advance(behind, place - part + 1, part - 1, trust)
         reach = ((step + part) / config.steps).to(trust).view(-1, 1, 1, 1)
         detail = self._detail(place, (self.padded[0] // 2, self.padded[1] // 2), trust)
-        picture = self.compensation(
+        picture: Tensor = self.compensation(
             self.anchors[segment], self.anchors[segment + 1], ahead, behind, detail, reach, self.padded
         )
         return picture[:, :, : self.size[0], : self.size[1]]
@@ -153,27 +151,17 @@ class CWRNNNetwork(Network):
         return torch.lerp(ends[0], ends[1], node - before)[None]
 
     def flow(self, t0: Tensor, t1: Tensor) -> Tensor:
-        """Where the pixels of ``t0`` are at ``t1``: the velocities between, one step an interval."""
-        flows = [
-            self._travel(float(a), float(b)) for a, b in zip(self.place(t0), self.place(t1), strict=True)
-        ]
-        return rescale_flow(torch.cat(flows), self.size)
-
-    def _travel(self, begin: float, end: float) -> Tensor:
-        """Displacement over a stretch of time, (1, 2, H, W) pixels of the motion scale."""
-        height, width = self.config.motion_size
-        flow = self.anchors.new_zeros(1, 2, height, width)
-        place = begin
-        while abs(end - place) > 1e-9:
-            if end > place:
-                upto = min(math.floor(place + 1e-9) + 1.0, end)
-            else:
-                upto = max(math.ceil(place - 1e-9) - 1.0, end)
-            velocity = self._velocity((place + upto) / 2)
-            length = flow.new_full((1, 1, 1, 1), place - upto)
-            flow = compose(flow, step_flow(velocity, length))
-            place = upto
-        return flow
+        """Where the pixels of ``t0`` are at ``t1``: along the velocities between, one step an interval."""
+        routes = [_pieces(float(a), float(b)) for a, b in zip(self.place(t0), self.place(t1), strict=True)]
+        flow = self.anchors.new_zeros(len(routes), 2, *self.config.motion_size)
+        for step in range(max(map(len, routes), default=0)):
+            rows = [row for row, route in enumerate(routes) if step < len(route)]
+            pieces = [routes[row][step] for row in rows]
+            velocity = torch.cat([self._velocity((begin + end) / 2) for begin, end in pieces])
+            lengths = flow.new_tensor([begin - end for begin, end in pieces]).view(-1, 1, 1, 1)
+            chosen = torch.tensor(rows, device=flow.device)
+            flow = flow.index_copy(0, chosen, compose(flow[chosen], step_flow(velocity, lengths)))
+        return rescale_flow(flow, self.size)
 
     # ----------------------------------------------------------------- fit
     def start(self, observation: Observation, generator: torch.Generator) -> None:
@@ -183,6 +171,13 @@ class CWRNNNetwork(Network):
         self._dice = generator
         initialise(self, observation, generator)
 
-    def auxiliary(self, observation: Observation, generator: torch.Generator) -> Tensor | None:
-        """Bilateral motion: two given neighbours, brought to a random instant between them, should agree."""
-        return None
+
+def _pieces(begin: float, end: float) -> list[tuple[float, float]]:
+    """A stretch of time cut at the borders of the intervals: (from, to) pairs in order of travel."""
+    pieces, place = [], begin
+    while abs(end - place) > 1e-9:
+        border = math.floor(place + 1e-9) + 1.0 if end > place else math.ceil(place - 1e-9) - 1.0
+        upto = min(border, end) if end > place else max(border, end)
+        pieces.append((place, upto))
+        place = upto
+    return pieces

@@ -66,6 +66,12 @@ def compose(flow: Tensor, onward: Tensor) -> Tensor:
     return flow + sample(onward, target_grid(flow))[0]
 
 
+def silence(layer: nn.Conv2d) -> None:
+    """Let a layer say nothing at first."""
+    for parameter in layer.parameters():
+        nn.init.zeros_(parameter)
+
+
 class Update(nn.Module):
     """A bounded residual update: mixes over a 3x3 neighbourhood, then over channels."""
 
@@ -95,8 +101,7 @@ class WarpRNN(nn.Module):
         self.velocity_head = nn.Conv2d(channels, 2, 3, padding=1)
         self.motion_update = Update(2 * channels + detail + 2, channels)
         self.appearance_update = Update(2 * channels + detail, channels)
-        nn.init.zeros_(self.velocity_head.weight)
-        nn.init.zeros_(self.velocity_head.bias)
+        silence(self.velocity_head)
 
     def velocity(self, state: State, irregular: Tensor) -> Tensor:
         """Velocity at the motion scale: the state's, brought up, plus the grid's. (B, 2, H, W) pixels an interval."""

@@ -31,12 +31,12 @@ def initialise(network: CWRNNNetwork, observation: Observation, generator: torch
     for module in network.modules():
         if isinstance(module, nn.Conv2d) and bool(module.weight.any()):
             fan_in = module.weight[0].numel()
-            small = 1e-3 if module is network.compensation.leave else 1 / math.sqrt(fan_in)
-            module.weight.uniform_(-small, small, generator=generator)
+            bound = 1e-3 if module is network.compensation.leave else 1 / math.sqrt(fan_in)
+            module.weight.uniform_(-bound, bound, generator=generator)
             if module.bias is not None:
                 module.bias.zero_()
-    for level in network.grid.appearance:
-        level.nodes.uniform_(-1e-2, 1e-2, generator=generator)
+    for nodes in network.grid.appearance.parameters():
+        nodes.uniform_(-1e-2, 1e-2, generator=generator)
     network.anchors.uniform_(-1e-2, 1e-2, generator=generator)
     video = observation.video
     for index in range(len(network.anchors)):
@@ -62,8 +62,10 @@ def _velocities(network: CWRNNNetwork, observation: Observation) -> Tensor:
     pairs: list[Tensor] = []
     last, trusted = next(frames)
     for index, (new, newly) in enumerate(frames):
-        there, back = flow.calc(last, new, None), flow.calc(new, last, None)
-        mean = torch.from_numpy((there - back) / 2).permute(2, 0, 1)[None] / float(lengths[index])
+        there, back = (flow.calc(*pair, np.zeros((*new.shape, 2), np.float32)) for pair in ((last, new), (new, last)))
+        mean = torch.from_numpy((np.asarray(there) - np.asarray(back)) / 2).permute(2, 0, 1)[None] / float(
+            lengths[index]
+        )
         pairs.append(_shrink_flow(fill(mean, trusted * newly), size))
         last, trusted = new, newly
     known = torch.cat(pairs)
@@ -89,7 +91,7 @@ def _readable(observation: Observation) -> Iterator[tuple[NDArray[np.uint8], Ten
         trusted = _trusted(observation, index)
         picture = (fill(video.read([index]), trusted)[0].permute(1, 2, 0).numpy() * 255).round().astype(np.uint8)
         grey = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
-        yield (cv2.GaussianBlur(grey, (0, 0), blur) if blur > 0.3 else grey), trusted
+        yield np.asarray(cv2.GaussianBlur(grey, (0, 0), blur) if blur > 0.3 else grey, np.uint8), trusted
 
 
 def _trusted(observation: Observation, index: int) -> Tensor:

@@ -13,7 +13,7 @@ from invr_core.fill import fill
 from invr_core.observation import Observation
 from invr_core.query import Query
 from invr_core.representation import Representation
-from invr_core.transport import neighbours, transport
+from invr_core.transport import mean, neighbours, transport
 from invr_core.video import Video
 from invr_tasks.baselines import temporal_median
 from invr_tasks.operators import box_holes, moving_hole, punch, static_hole
@@ -22,11 +22,17 @@ from invr_tasks.task import Source, Task
 __all__ = ["Inpaint", "InpaintConfig"]
 
 
+DRIFT = 4
+"""A pixel carried over n frames counts n to the power of minus this: the error of a path grows with its length."""
+OWN_WEIGHT = 1e-5
+"""What the representation's own picture counts beside a pixel carried over one frame."""
+
+
 @dataclass(frozen=True)
 class InpaintConfig:
     """How far to look for what a hole hides."""
 
-    reach: int = 8
+    reach: int = 16
     """How many frames before and after each one are searched, at most."""
     holes: Literal["static", "boxes", "moving"] = "static"
     """Which holes a benchmark cuts; of no effect on a clip of your own."""
@@ -77,14 +83,11 @@ class Inpaint(Task[InpaintConfig]):
         if bool(trusted.all()):
             return given
         time = float(video.times[index])
-        own = rep(Query(video.times[index : index + 1])).clamp(0, 1).cpu()
-        own = own + fill(given - own, trusted)
-        result, open_share = torch.zeros_like(own), 1 - trusted
+        own = rep(Query(video.times[index : index + 1]))
         frames = neighbours(video, time, self.config.reach, itself=False)
         if frames:
             brought = transport(video, rep, time, frames, weight=known)
-            for order in brought.seconds.abs().argsort().tolist():
-                share = open_share * brought.validity[order].cpu()
-                result = result + share * brought.pictures[order].cpu()
-                open_share = open_share - share
-        return torch.where(trusted > 0.5, given, (result + open_share * own).clamp(0, 1))
+            steps = (brought.seconds.abs() * video.fps).clamp(min=1).to(own).view(-1, 1, 1, 1)
+            own, _ = mean(brought.pictures, brought.validity * steps**-DRIFT, own, OWN_WEIGHT)
+        picture = own.cpu()
+        return torch.where(trusted > 0.5, given, (picture + fill(given - picture, trusted)).clamp(0, 1))

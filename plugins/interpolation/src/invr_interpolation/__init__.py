@@ -12,16 +12,13 @@ from invr_core.errors import BadInput
 from invr_core.observation import Observation
 from invr_core.query import Query, at_rate, subdivide
 from invr_core.representation import Representation
-from invr_core.transport import mean, neighbours, transport
+from invr_core.transport import SAME_INSTANT, mean, neighbours, transport
 from invr_core.video import Video
 from invr_tasks.baselines import blend
 from invr_tasks.operators import interpolation_split
 from invr_tasks.task import Source, Task
 
 __all__ = ["Interpolate", "InterpolateConfig"]
-
-SAME_INSTANT = 1e-9
-"""Seconds within which an instant is that of a given frame."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +85,7 @@ class Interpolate(Task[InterpolateConfig]):
 @torch.no_grad()
 def _at(time: float, video: Video, rep: Representation) -> Tensor:
     gap, nearest = (video.times - time).abs().min(0)
-    if float(gap) < SAME_INSTANT:
+    if float(gap) <= SAME_INSTANT:
         return video.read([int(nearest)])
     own = rep(Query(torch.tensor([time], dtype=torch.float64)))
     brought = transport(video, rep, time, neighbours(video, time, 1))
