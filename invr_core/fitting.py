@@ -14,7 +14,7 @@ from importlib.metadata import version
 import torch
 from torch import Tensor
 
-from invr_core.device import keep_freed_memory, resolve
+from invr_core.device import prepare_cpu, resolve
 from invr_core.errors import BadInput, InvrError
 from invr_core.fitted import Fitted
 from invr_core.memory import require_memory
@@ -111,8 +111,10 @@ def fit(
         InvrError: if the loss does not stay finite in spite of several recoveries.
     """
     config = config or FitConfig()
+    began = time.monotonic()
     device = resolve(config.device)
-    keep_freed_memory()
+    prepare_cpu()
+    _require_trust(observation)
     geometry = Geometry.of(observation)
     solved = model.solve(geometry)
     batch = min(config.batch or solved.recipe.batch, len(observation.video))
@@ -122,19 +124,20 @@ def fit(
         network = solved.build(geometry)
     network.start(observation, generator)
     network.to(device).train()
-    loop = _Loop(network, observation, solved, config, batch, device, generator)
+    loop = _Loop(network, observation, solved, config, batch, device, generator, began)
     live = Fitted(network, solved, geometry, {}) if prior else None
     with _interruptible() as interrupted:
         while not loop.done() and not interrupted.is_set():
             progress = loop.step(lambda times: prior(live, times) if prior and live else None)
             if on_step is not None:
                 on_step(progress)
+    loop.settle()
     network.finish()
     network.eval().requires_grad_(False)
     info = {
         "seed": config.seed,
         "steps": loop.count,
-        "psnr": round(loop.psnr, 4),
+        "psnr": round(loop.psnr, 4) if math.isfinite(loop.psnr) else None,
         "parameters": network.counted(),
         "interrupted": interrupted.is_set(),
         "device": str(device),
@@ -143,8 +146,14 @@ def fit(
     return Fitted(network, solved, geometry, info)
 
 
+def _require_trust(observation: Observation) -> None:
+    weight = observation.weight
+    if weight is not None and not any(bool((weight.read([i]) > 0).any()) for i in range(len(weight))):
+        raise BadInput("the weight is 0 everywhere, so there is nothing to fit; leave some pixels trusted")
+
+
 class _Loop:
-    """The state of one fit."""
+    """The state of one fit; ``began`` is the second, by the monotonic clock, from which its minutes count."""
 
     def __init__(
         self,
@@ -155,16 +164,18 @@ class _Loop:
         batch: int,
         device: torch.device,
         generator: torch.Generator,
+        began: float,
     ) -> None:
         self.network, self.observation, self.device, self.generator = network, observation, device, generator
         self.recipe, self.batch = model.recipe, batch
         self.peak = config.learning_rate or self.recipe.learning_rate
-        self.limit = None if config.minutes is None else config.minutes * 60
         self.steps = None if config.minutes is not None else config.steps or self._default_steps()
         self.optimizer = torch.optim.Adam([p for p in network.parameters() if p.requires_grad], lr=self.peak)
         self.order = self._shuffled()
         self.count, self.seconds, self.error, self.recoveries = 0, 0.0, math.nan, 0
         self.began = time.monotonic()
+        spent = self.began - began
+        self.limit = None if config.minutes is None else max(config.minutes * 60 - spent, 1e-3)
         self.good = self._snapshot()
 
     def _default_steps(self) -> int:
@@ -221,10 +232,11 @@ class _Loop:
         norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
         value, note = loss.item(), ""
         if math.isfinite(value) and bool(torch.isfinite(norm)):
-            self.optimizer.step()
-            self.error = error if math.isnan(self.error) else 0.9 * self.error + 0.1 * error
             if self.count % SNAPSHOT_EVERY == 0:
                 self.good = self._snapshot()
+            self.optimizer.step()
+            if math.isfinite(error):
+                self.error = error if math.isnan(self.error) else 0.9 * self.error + 0.1 * error
         else:
             note = self._recover(value)
         self.count += 1
@@ -242,28 +254,37 @@ class _Loop:
         if observation.weight is None:
             return distance.mean(), float(wrong.mean())
         weight = observation.weight.read(indices).to(self.device)
-        trusted = (weight.sum() * target.shape[1]).clamp(min=1.0)
-        return (weight * distance).sum() / trusted, float((weight * wrong).sum() / trusted)
+        trusted = weight.sum() * target.shape[1]
+        return (weight * distance).sum() / trusted.clamp(min=1.0), float((weight * wrong).sum() / trusted)
 
     def _recover(self, value: float) -> str:
         self.recoveries += 1
         if self.recoveries > RECOVERIES:
             raise InvrError(
-                f"the loss is not finite ({value}) after {RECOVERIES} recoveries; give a smaller learning rate"
+                f"the loss ({value:g}) or its slope is not finite after {RECOVERIES} recoveries; "
+                "give a smaller learning rate"
             )
         self.network.load_state_dict(self.good)
         self.optimizer.state.clear()
         return f"the loss was not finite; went back to the last good state ({self.recoveries} of {RECOVERIES})"
 
+    def settle(self) -> None:
+        """Go back to the last good state if the last step has led to numbers that are not finite."""
+        if not all(bool(torch.isfinite(value).all()) for value in self.network.state_dict().values()):
+            self.network.load_state_dict(self.good)
+
 
 @contextmanager
 def _interruptible() -> Iterator[threading.Event]:
-    """Turn the first Ctrl-C into a flag; a second one interrupts as ever. In the main thread only."""
+    """Turn the first Ctrl-C into a flag; a second one interrupts as ever.
+
+    Not in other threads than the main one, nor where Ctrl-C is ignored or handled by other code than Python's.
+    """
     flag = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
+    before = signal.getsignal(signal.SIGINT)
+    if threading.current_thread() is not threading.main_thread() or before in (signal.SIG_IGN, None):
         yield flag
         return
-    before = signal.getsignal(signal.SIGINT)
 
     def note(number: int, frame: object) -> None:
         flag.set()

@@ -39,9 +39,12 @@ def _group_limit() -> int:
 
 def estimate(model: ModelConfig, geometry: Geometry, batch: int) -> int:
     """Bytes that a fit takes at its peak: parameters with Adam's two moments and a snapshot, and one step."""
+    return _of_parameters(model, geometry) + batch * geometry.size[0] * geometry.size[1] * BYTES_PER_PIXEL
+
+
+def _of_parameters(model: ModelConfig, geometry: Geometry) -> int:
     with torch.device("meta"):
-        parameters = model.build(geometry).counted()
-    return parameters * 4 * 6 + batch * geometry.size[0] * geometry.size[1] * BYTES_PER_PIXEL
+        return model.build(geometry).counted() * 4 * 6
 
 
 def require_memory(model: ModelConfig, geometry: Geometry, batch: int, device: torch.device) -> None:
@@ -53,9 +56,16 @@ def require_memory(model: ModelConfig, geometry: Geometry, batch: int, device: t
     free, needed = available(device), estimate(model, geometry, batch)
     if free is None or needed <= free:
         return
-    height, width = geometry.size
-    shrink = (free / needed) ** 0.5 * 0.95
     raise NotEnoughMemory(
-        f"fitting {width}x{height} takes about {needed / 2**30:.1f} GiB and {free / 2**30:.1f} GiB are free on "
-        f"{device}; a clip of {int(width * shrink)}x{int(height * shrink)} would fit"
+        f"fitting {geometry.size[1]}x{geometry.size[0]} takes about {needed / 2**30:.1f} GiB and "
+        f"{free / 2**30:.1f} GiB are free on {device}; {_what_fits(free, needed, model, geometry)}"
     )
+
+
+def _what_fits(free: int, needed: int, model: ModelConfig, geometry: Geometry) -> str:
+    parameters = _of_parameters(model, geometry)
+    shrink = (max(free - parameters, 0) / (needed - parameters)) ** 0.5 * 0.95
+    height, width = (int(side * shrink) for side in geometry.size)
+    if min(height, width) < 1:
+        return f"its {parameters // 24:,} parameters alone take too much: give fewer parameters (--params)"
+    return f"a clip of {width}x{height} would fit"

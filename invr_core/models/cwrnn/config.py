@@ -13,8 +13,8 @@ from invr_core.models.base import Geometry, ModelConfig, Network, Recipe
 
 MOTION_SHARE, ANCHOR_SHARE = 0.2, 0.6
 """Shares of the parameters that are not network weights; the rest is the residual's appearance."""
-ANCHOR_SCALES = (2, 3, 4)
-"""An anchor is at best half the frame, and moved closer to the next before it is made finer than that."""
+STRIDE = 4
+"""Most intervals that a step of the recurrence spans."""
 
 
 @dataclass(frozen=True)
@@ -43,8 +43,10 @@ class CWRNN(ModelConfig):
     """Whether motion starts from OpenCV's DIS flow between the given frames."""
     segments: int = 0
     """Stretches between anchors."""
-    steps: int = 0
+    rounds: int = 0
     """Steps of the recurrence from one anchor to the next."""
+    stride: int = 0
+    """Intervals (between given frames) that a step of the recurrence spans."""
     anchor_size: tuple[int, ...] = ()
     """(h, w) of an anchor."""
     motion_size: tuple[int, ...] = ()
@@ -65,7 +67,8 @@ class CWRNN(ModelConfig):
             self,
             params=params,
             segments=1,
-            steps=1,
+            rounds=1,
+            stride=1,
             anchor_size=(1, 1),
             motion_size=(1, 1),
             coarse_size=(max(math.ceil(height / 8), 2), max(math.ceil(width / 8), 2)),
@@ -91,10 +94,17 @@ class CWRNN(ModelConfig):
         height, width = geometry.size
         affordable = share / (self.anchor_channels * math.ceil(height / 2) * math.ceil(width / 2))
         segments = min(max(math.floor(affordable) - 1, math.ceil(intervals / 24), 1), math.ceil(intervals / 4))
-        steps = math.ceil(intervals / segments)
-        segments = math.ceil(intervals / steps)
+        apart = math.ceil(intervals / segments)
+        rounds = math.ceil(apart / STRIDE)
+        stride = math.ceil(apart / rounds)
+        segments = math.ceil(intervals / (rounds * stride))
         size = _fit_area(geometry.size, share / (self.anchor_channels * (segments + 1)), finest=2)
-        return replace(self, segments=segments, steps=steps, anchor_size=size)
+        return replace(self, segments=segments, rounds=rounds, stride=stride, anchor_size=size)
+
+    @property
+    def steps(self) -> int:
+        """Intervals from one anchor to the next."""
+        return self.rounds * self.stride
 
     def _stored(self, levels: bool = True) -> int:
         anchors = (self.segments + 1) * self.anchor_channels * math.prod(self.anchor_size)
@@ -113,7 +123,11 @@ class CWRNN(ModelConfig):
         for name, most in (("channels", 1024), ("anchor_channels", 64), ("width", 1024), ("depth", 64)):
             if not 1 <= getattr(self, name) <= most:
                 raise BadInput(f"{name} of the cwrnn model must be from 1 to {most}, got {getattr(self, name)}")
-        if not 1 <= len(self.levels) <= 16 or min(self.segments, self.steps) < 1 or self.anchor_channels < 3:
+        if (
+            not 1 <= len(self.levels) <= 16
+            or min(self.segments, self.rounds, self.stride) < 1
+            or self.anchor_channels < 3
+        ):
             raise BadInput("the sizes of this cwrnn config are not whole; build what `solve` returns")
         return CWRNNNetwork(self, geometry)
 

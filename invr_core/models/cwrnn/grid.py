@@ -49,15 +49,14 @@ class ResidualGrid(nn.Module):
         self.motion = TemporalGrid(motion[0], 2, motion[1], motion[2])
         self.appearance = nn.ModuleList(TemporalGrid(*level) for level in appearance)
 
-    def detail(self, position: Tensor, size: tuple[int, int], trust: Tensor) -> Tensor:
+    def detail(self, position: Tensor, size: tuple[int, int]) -> Tensor:
         """All appearance levels at ``position``, resized to ``size`` and stacked: (M, sum of channels, *size).
 
         Args:
             position: (M,) in [0, 1].
             size: (height, width) of the result.
-            trust: (M,) in [0, 1]: how much of the residual is let through.
         """
         levels = [
             F.interpolate(level(position), size, mode="bilinear", align_corners=False) for level in self.appearance
         ]
-        return torch.cat(levels, 1) * trust.to(levels[0].dtype).view(-1, 1, 1, 1)
+        return torch.cat(levels, 1)

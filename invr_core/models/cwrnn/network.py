@@ -18,13 +18,16 @@ from invr_core.observation import Observation
 DROP = 0.25
 """How often, in fitting, a frame is rendered without the residual: so the structured part learns to stand alone."""
 
+REMEMBERED = 8
+"""Segments whose states a fitted network keeps at hand."""
+
 
 class CWRNNNetwork(Network):
     """A clip between anchors.
 
     Time is counted in *intervals*: the span is cut into ``segments * steps`` of them (the last may reach past its end),
     ``steps`` from one anchor to the next. From each anchor the recurrence runs forward to the next one and back to the
-    one before; an instant between is reached by one further, fractional step from either side.
+    one before, ``stride`` intervals a step; an instant between is reached by one more, shorter step from either side.
 
     Args:
         config: solved.
@@ -51,7 +54,7 @@ class CWRNNNetwork(Network):
         self.begin = nn.Conv2d(config.anchor_channels, config.channels, 3, padding=1)
         self.cell = WarpRNN(config.channels, detail, config.coupled)
         self.compensation = Compensation(config.anchor_channels, config.channels, detail, config.width, config.depth)
-        self._velocities: dict[int, Tensor] = {}
+        self._remembered: dict[tuple[int, float, str], tuple[list[State], Tensor]] = {}
 
     # ---------------------------------------------------------------- time
     def place(self, times: Tensor) -> Tensor:
@@ -59,30 +62,45 @@ class CWRNNNetwork(Network):
         return ((times - self.first) / self.interval).clamp(0, self.intervals)
 
     # ---------------------------------------------------------- recurrence
-    def _detail(self, place: Tensor, size: tuple[int, int], trust: Tensor) -> Tensor:
-        return self.grid.detail((place / self.intervals).to(trust.device), size, trust)
+    def _detail(self, place: Tensor, size: tuple[int, int], trust: float) -> Tensor:
+        return trust * self.grid.detail((place / self.intervals).to(self.anchors.device), size)
 
     def _irregular(self, place: Tensor) -> Tensor:
         velocity: Tensor = self.grid.motion((place / self.intervals).to(self.anchors.device))
         return velocity
 
-    def _advance(self, state: State, place: Tensor, length: Tensor, trust: Tensor) -> tuple[State, Tensor]:
-        """One step of ``length`` (signed intervals) from ``place``; both (B,). Also the velocity used."""
-        velocity = self.cell.velocity(state, self._irregular(place + length / 2))
-        size = (state.appearance.shape[2], state.appearance.shape[3])
-        signed = length.to(velocity.device, velocity.dtype).view(-1, 1, 1, 1)
-        return self.cell(state, velocity, self._detail(place + length, size, trust), signed), velocity
+    def _advance(self, state: State, place: Tensor, length: Tensor, trust: float) -> tuple[State, list[Tensor]]:
+        """One step of the recurrence, and the velocities it went along, one an interval.
 
-    def _paths(self, segments: Tensor, trust: Tensor) -> tuple[list[State], Tensor]:
+        Args:
+            state: of B paths.
+            place: (B,) where they are.
+            length: (B,) signed intervals to go, at most ``stride`` either way.
+            trust: in the residual.
+        """
+        velocities, pieces = [], []
+        for index in range(self.config.stride):
+            piece = length.sign() * (length.abs() - index).clamp(0, 1)
+            middle = place + length.sign() * index + piece / 2
+            velocities.append(self.cell.velocity(state, self._irregular(middle)))
+            pieces.append(step_flow(velocities[-1], _column(piece, velocities[-1])))
+        flow = pieces[-1]
+        for piece in reversed(pieces[:-1]):
+            flow = compose(flow, piece)
+        size = (state.appearance.shape[2], state.appearance.shape[3])
+        amount = _column(length.abs() / self.config.stride, flow)
+        return self.cell(state, flow, self._detail(place + length, size, trust), amount), velocities
+
+    def _paths(self, segments: Tensor, trust: float) -> tuple[list[State], Tensor]:
         """From both anchors of each segment, step by step across it.
 
         Args:
             segments: (S,) indices.
-            trust: (S,) of the residual.
+            trust: in the residual.
 
         Returns:
-            the states after 0 .. steps - 1 steps, of 2 S paths (all forward ones, then all backward ones), and the
-            velocities of the steps, (steps, 2 S, 2, H, W).
+            the states after 0 .. rounds - 1 steps, of 2 S paths (all forward ones, then all backward ones), and the
+            velocities of the intervals in order of travel, (steps, 2 S, 2, H, W).
         """
         config = self.config
         starts = torch.cat([segments, segments + 1])
@@ -90,37 +108,47 @@ class CWRNNNetwork(Network):
         appearance = self.begin(resize(self.anchors[starts], (config.coarse_size[0], config.coarse_size[1])))
         origin = appearance.new_zeros(len(starts), 2, *config.motion_size)
         state = State(torch.tanh(appearance), torch.zeros_like(appearance), origin)
-        trust = trust.repeat(2)
-        states, velocities = [state], []
-        place = (starts * config.steps).double()
-        for step in range(config.steps):
-            state, velocity = self._advance(state, place + sign * step, sign, trust)
+        states, velocities = [], []
+        for step in range(config.rounds):
             states.append(state)
-            velocities.append(velocity)
-        return states[:-1], torch.stack(velocities)
+            place = (starts * config.steps).double() + sign * step * config.stride
+            state, along = self._advance(state, place, sign * config.stride, trust)
+            velocities += along
+        return states, torch.stack(velocities)
+
+    def _known_paths(self, segments: Tensor, trust: float) -> tuple[list[State], Tensor]:
+        """`_paths`, remembered for the last few segments once fitted, so that frames in sequence share them."""
+        if self.training or len(segments) > 1:
+            return self._paths(segments, trust)
+        key = (int(segments[0]), trust, str(self.anchors.device))
+        if key not in self._remembered:
+            while len(self._remembered) >= REMEMBERED:
+                self._remembered.pop(next(iter(self._remembered)))
+            self._remembered[key] = self._paths(segments, trust)
+        return self._remembered[key]
 
     # -------------------------------------------------------------- render
     def forward(self, times: Tensor, part: str = "full") -> Tensor:
         """Render; see `invr_core.models.base.Network`."""
-        place = self.place(times)
-        trust = torch.full((len(times),), float(part == "full"), device=self.anchors.device)
-        if self.training:
-            trust = trust * (torch.rand(len(times), generator=self._dice) >= DROP).to(trust)
-        return self._render(place, trust)
+        trust = float(part == "full")
+        if self.training and float(torch.rand((), generator=self._dice)) < DROP:
+            trust = 0.0
+        return self._render(self.place(times), trust)
 
-    def _render(self, place: Tensor, trust: Tensor) -> Tensor:
+    def _render(self, place: Tensor, trust: float) -> Tensor:
         config = self.config
         segment = (place / config.steps).floor().long().clamp(max=config.segments - 1)
-        step = (place - segment * config.steps).floor().long().clamp(max=config.steps - 1)
-        part = place - segment * config.steps - step
-        states, _ = self._paths(segment, trust)
-        paths = torch.arange(len(place))
-        ahead = State.gather(states, step, paths)
-        behind = State.gather(states, config.steps - 1 - step, paths + len(place))
-        ahead, _ = self._advance(ahead, place - part, part, trust)
-        behind, _ = self._advance(behind, place - part + 1, part - 1, trust)
-        reach = ((step + part) / config.steps).to(trust).view(-1, 1, 1, 1)
+        inside = place - segment * config.steps
+        step = (inside / config.stride).floor().long().clamp(max=config.rounds - 1)
+        rest = inside - step * config.stride
+        needed, path = torch.unique(segment, return_inverse=True)
+        states, _ = self._known_paths(needed, trust)
+        ahead = State.gather(states, step, path)
+        behind = State.gather(states, config.rounds - 1 - step, path + len(needed))
+        ahead, _ = self._advance(ahead, place - rest, rest, trust)
+        behind, _ = self._advance(behind, place - rest + config.stride, rest - config.stride, trust)
         detail = self._detail(place, (self.padded[0] // 2, self.padded[1] // 2), trust)
+        reach = _column(inside / config.steps, detail)
         picture: Tensor = self.compensation(
             self.anchors[segment], self.anchors[segment + 1], ahead, behind, detail, reach, self.padded
         )
@@ -129,18 +157,10 @@ class CWRNNNetwork(Network):
     # -------------------------------------------------------------- motion
     def _segment_velocities(self, segment: int) -> Tensor:
         """The velocity of each interval of a segment, (steps, 2, H, W): both directions, the nearer anchor's more."""
-        if segment in self._velocities and not self.training:
-            return self._velocities[segment]
-        trust = torch.ones(1, device=self.anchors.device)
-        _, velocities = self._paths(torch.tensor([segment]), trust)
+        _, velocities = self._known_paths(torch.tensor([segment]), 1.0)
         steps = self.config.steps
-        share = ((torch.arange(steps) + 0.5) / steps).to(trust).view(-1, 1, 1, 1)
-        blended = torch.lerp(velocities[:, 0], velocities[:, 1].flip(0), share)
-        if not self.training:
-            if len(self._velocities) >= 4:
-                self._velocities.pop(next(iter(self._velocities)))
-            self._velocities[segment] = blended
-        return blended
+        share = _column((torch.arange(steps) + 0.5) / steps, velocities)
+        return torch.lerp(velocities[:, 0], velocities[:, 1].flip(0), share)
 
     def _velocity(self, place: float) -> Tensor:
         """(1, 2, H, W) at any place: linear between the middles of the intervals."""
@@ -170,6 +190,11 @@ class CWRNNNetwork(Network):
 
         self._dice = generator
         initialise(self, observation, generator)
+
+
+def _column(values: Tensor, like: Tensor) -> Tensor:
+    """(B,) numbers as (B, 1, 1, 1), of the kind and on the device of another tensor."""
+    return values.to(like.device, like.dtype).view(-1, 1, 1, 1)
 
 
 def _pieces(begin: float, end: float) -> list[tuple[float, float]]:

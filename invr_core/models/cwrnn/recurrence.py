@@ -108,21 +108,19 @@ class WarpRNN(nn.Module):
         size = (irregular.shape[2], irregular.shape[3])
         return rescale_flow(self.velocity_head(state.motion), size) + irregular
 
-    def forward(self, state: State, velocity: Tensor, detail: Tensor, length: Tensor) -> State:
+    def forward(self, state: State, flow: Tensor, detail: Tensor, amount: Tensor) -> State:
         """Carry a state over a step.
 
         Args:
             state: of B paths.
-            velocity: (B, 2, H, W) from `velocity`.
+            flow: (B, 2, H, W) pixels of the motion scale: where each pixel of the new instant was at the old one.
             detail: (B, detail, h, w) the grid's appearance at the end of the step, at the coarse scale.
-            length: (B, 1, 1, 1) in intervals, signed: negative for a step back in time.
+            amount: (B, 1, 1, 1) in [0, 1]: which part of a whole step this is.
         """
-        flow = step_flow(velocity, length)
         coarse = rescale_flow(flow, (state.appearance.shape[2], state.appearance.shape[3]))
         both, _ = sample(torch.cat([state.appearance, state.motion], 1), target_grid(coarse))
         appearance, motion = both.chunk(2, 1)
         seen = appearance if self.coupled else torch.zeros_like(appearance)
-        amount = length.abs()
         motion = motion + amount * self.motion_update(motion, seen, detail, coarse)
         appearance = appearance + amount * self.appearance_update(appearance, motion, detail)
         return State(appearance, motion, compose(flow, state.origin))

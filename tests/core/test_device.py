@@ -1,0 +1,49 @@
+"""The device of a name."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from invr_core.device import prepare_cpu, resolve
+from invr_core.errors import DeviceUnavailable
+
+
+def cuda(monkeypatch: pytest.MonkeyPatch, count: int) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: count > 0)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: count)
+
+
+@pytest.mark.parametrize("count", [0, 2])
+def test_auto_is_cuda_where_there_is_one(monkeypatch: pytest.MonkeyPatch, count: int) -> None:
+    cuda(monkeypatch, count)
+    assert resolve("auto") == torch.device("cuda" if count else "cpu")
+    assert resolve("cpu") == torch.device("cpu")
+
+
+def test_cuda_by_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    cuda(monkeypatch, 2)
+    assert resolve("cuda") == torch.device("cuda")
+    assert resolve("cuda:1") == torch.device("cuda", 1)
+    with pytest.raises(DeviceUnavailable, match="cuda:2 was asked for, but there are 2 CUDA devices"):
+        resolve("cuda:2")
+
+
+@pytest.mark.parametrize("name", ["cuda", "cuda:0"])
+def test_cuda_asked_for_and_absent_says_what_to_do(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    cuda(monkeypatch, 0)
+    with pytest.raises(DeviceUnavailable, match=f"{name} was asked for, .* use --device cpu or auto"):
+        resolve(name)
+
+
+@pytest.mark.parametrize("name", ["", "CPU", "tpu", "mps", "cuda:", "cuda:-1", "cuda:x", "cuda:²", "cuda:٣", "cpu:0"])
+@pytest.mark.parametrize("count", [0, 9])
+def test_other_names_are_unknown(monkeypatch: pytest.MonkeyPatch, name: str, count: int) -> None:
+    cuda(monkeypatch, count)
+    with pytest.raises(DeviceUnavailable, match="unknown device .*; use auto, cpu, cuda or cuda:N"):
+        resolve(name)
+
+
+def test_the_allocator_may_be_asked_again() -> None:
+    prepare_cpu()
+    prepare_cpu()

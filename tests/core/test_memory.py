@@ -1,0 +1,113 @@
+"""What a fit takes is told before it begins, and what would fit is true."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+import pytest
+import torch
+
+from invr_core import memory
+from invr_core.errors import NotEnoughMemory
+from invr_core.memory import BYTES_PER_PIXEL, available, estimate, require_memory
+from invr_core.models.base import Geometry, ModelConfig
+from invr_core.models.cwrnn import CWRNN
+from invr_core.models.hnerv import HNeRV
+
+CPU = torch.device("cpu")
+MEMINFO = "MemTotal:       16000 kB\nMemFree:        1000 kB\nMemAvailable:    9000 kB\n"
+
+
+def clip(size: tuple[int, int], frames: int = 16) -> Geometry:
+    times = tuple(i / 25 for i in range(frames))
+    return Geometry(times, (times[0], times[-1]), size)
+
+
+def files(monkeypatch: pytest.MonkeyPatch, **texts: str) -> None:
+    """The files that tell of memory hold this and nothing else."""
+
+    def read_text(path: Path, *args: object, **kwargs: object) -> str:
+        if path.name not in texts:
+            raise FileNotFoundError(path)
+        return texts[path.name]
+
+    monkeypatch.setattr(Path, "read_text", read_text)
+
+
+def test_the_least_of_what_machine_and_container_leave_is_free(monkeypatch: pytest.MonkeyPatch) -> None:
+    group = {"memory.current": "1000\n"}
+    files(monkeypatch, meminfo=MEMINFO)
+    assert available(CPU) == 9000 * 1024
+    files(monkeypatch, meminfo=MEMINFO, **group, **{"memory.max": "max\n"})
+    assert available(CPU) == 9000 * 1024
+    files(monkeypatch, meminfo=MEMINFO, **group, **{"memory.max": "501000\n"})
+    assert available(CPU) == 500_000
+
+
+def test_without_such_files_it_is_what_the_machine_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    files(monkeypatch)
+    assert available(CPU) == os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+
+
+def test_an_unreadable_machine_says_nothing_and_refuses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory, "available", lambda device: None)
+    require_memory(CWRNN().solve(clip((16, 24))), clip((16, 24)), 4, CPU)
+
+
+def test_this_machine_has_some() -> None:
+    free = available(CPU)
+    assert free is not None and 0 < free < 1 << 50
+
+
+@pytest.mark.parametrize("model", [CWRNN(params=200_000), HNeRV(params=200_000)], ids=["cwrnn", "hnerv"])
+def test_the_estimate_grows_with_parameters_pixels_and_batch(model: ModelConfig) -> None:
+    geometry, larger = clip((160, 320)), clip((320, 640))
+    solved = model.solve(geometry)
+    needed = estimate(solved, geometry, 2)
+    assert needed == solved.build(geometry).counted() * 24 + 2 * 160 * 320 * BYTES_PER_PIXEL
+    assert estimate(solved, geometry, 4) - needed == 2 * 160 * 320 * BYTES_PER_PIXEL
+    assert estimate(model.solve(larger), larger, 2) > 3 * needed
+
+
+def refusal(monkeypatch: pytest.MonkeyPatch, free: int, size: tuple[int, int], params: int, batch: int = 4) -> str:
+    monkeypatch.setattr(memory, "available", lambda device: free)
+    geometry = clip(size, 64)
+    with pytest.raises(NotEnoughMemory) as caught:
+        require_memory(CWRNN(params=params).solve(geometry), geometry, batch, CPU)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("free", "size", "params"),
+    [(200 << 20, (320, 640), 400_000), (80 << 20, (160, 320), 400_000), (60 << 20, (160, 320), 1_000_000)],
+)
+def test_the_size_that_is_said_to_fit_does(
+    monkeypatch: pytest.MonkeyPatch, free: int, size: tuple[int, int], params: int
+) -> None:
+    message = refusal(monkeypatch, free, size, params)
+    assert f"{size[1]}x{size[0]}" in message and f"{free / 2**30:.1f} GiB are free on cpu" in message
+    found = re.search(r"a clip of (\d+)x(\d+) would fit", message)
+    assert found is not None, message
+    width, height = int(found[1]), int(found[2])
+    assert params * 24 + 4 * height * width * BYTES_PER_PIXEL <= free
+    assert height * width * 4 * BYTES_PER_PIXEL > 0.5 * (free - params * 24)  # and not needlessly small
+    assert width / height == pytest.approx(2, rel=0.05)
+
+
+def test_no_size_is_offered_where_the_parameters_alone_are_too_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    message = refusal(monkeypatch, 10 << 20, (160, 320), 1_000_000)
+    assert "would fit" not in message and "fewer parameters" in message
+
+
+def test_what_fits_passes(monkeypatch: pytest.MonkeyPatch) -> None:
+    geometry = clip((16, 24))
+    model = CWRNN().solve(geometry)
+    monkeypatch.setattr(memory, "available", lambda device: estimate(model, geometry, 4))
+    require_memory(model, geometry, 4, CPU)
+
+
+def test_the_estimate_allocates_nothing() -> None:
+    geometry = clip((4000, 8000), 300)
+    assert estimate(CWRNN(params=20_000_000_000).solve(geometry), geometry, 4) > 400 << 30

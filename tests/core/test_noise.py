@@ -1,0 +1,93 @@
+"""How noisy a clip is, from the clip alone."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor
+
+from invr_core.noise import gaussian_level, impulses
+from invr_core.query import Query
+from invr_core.testing import MovingDisc
+from invr_core.video import Video
+
+
+def clean(frames: int = 3) -> Tensor:
+    return MovingDisc((96, 128))(Query(torch.linspace(0, 1, frames, dtype=torch.float64)))
+
+
+def noisy(frames: Tensor, level: float, seed: int = 0) -> Tensor:
+    return frames + level * torch.randn(frames.shape, generator=torch.Generator().manual_seed(seed))
+
+
+def salted(frames: Tensor, share: float) -> tuple[Tensor, Tensor]:
+    """Black and white pixels, all channels together; also where they are."""
+    lot = torch.rand(len(frames), 1, *frames.shape[-2:], generator=torch.Generator().manual_seed(1))
+    result = torch.where(lot < share / 2, 0.0, torch.where(lot < share, 1.0, frames))
+    return result, (lot < share).float()
+
+
+# --------------------------------------------------------------------------- gaussian
+@pytest.mark.parametrize("level", [5, 15, 25, 50])
+def test_the_level_of_gaussian_noise_is_told(level: float) -> None:
+    found = gaussian_level(noisy(clean(), level / 255)) * 255
+    assert found == pytest.approx(level, rel=0.08, abs=0.6)
+
+
+def test_a_real_clip_is_told_from_a_noisy_one(bunny_path: object) -> None:
+    frames = Video.open(str(bunny_path)).read([0, 30])
+    assert gaussian_level(frames) * 255 < 3
+    rounded = (noisy(frames, 25 / 255).clamp(0, 1) * 255).round() / 255
+    assert gaussian_level(rounded) * 255 == pytest.approx(25, rel=0.12)
+
+
+def test_without_noise_the_level_is_low() -> None:
+    assert gaussian_level(torch.full((1, 3, 20, 20), 0.7)) == pytest.approx(0, abs=1e-6)
+    ramp = torch.linspace(0, 1, 20).view(1, 1, 1, 20).expand(1, 3, 20, 20)
+    assert gaussian_level(ramp) == pytest.approx(0, abs=1e-6)
+    assert gaussian_level(clean()) * 255 < 1
+
+
+def test_a_minority_of_other_pixels_changes_little() -> None:
+    frames = noisy(clean(), 20 / 255)
+    assert gaussian_level(salted(frames, 0.02)[0]) * 255 == pytest.approx(20, rel=0.25)
+    frames[..., :20, :20] = 0
+    assert gaussian_level(frames) * 255 == pytest.approx(20, rel=0.1)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (2, 50), (3, 2)])
+def test_too_small_a_frame_has_no_level(size: tuple[int, int]) -> None:
+    assert gaussian_level(torch.rand(2, 3, *size)) == 0.0
+
+
+def test_one_channel_will_do() -> None:
+    assert gaussian_level(noisy(torch.full((2, 1, 80, 80), 0.5), 0.1)) == pytest.approx(0.1, rel=0.05)
+
+
+# --------------------------------------------------------------------------- impulses
+@pytest.mark.parametrize("share", [0.02, 0.10, 0.30])
+def test_salt_and_pepper_is_found_where_it_is(share: float) -> None:
+    frames, where = salted(clean(), share)
+    found = impulses(frames)
+    assert tuple(found.shape) == (3, 1, 96, 128) and found.dtype == torch.float32
+    assert set(found.unique().tolist()) <= {0.0, 1.0}
+    hit = float((found * where).sum() / where.sum())
+    assert hit > 0.9
+    assert float((found * (1 - where)).sum()) == 0
+
+
+def test_a_clean_clip_has_no_impulses() -> None:
+    assert float(impulses(clean()).sum()) == 0
+
+
+def test_a_surface_that_is_black_or_white_is_none() -> None:
+    frames = clean(1)
+    frames[..., 20:50, 30:60] = 0
+    frames[..., 60:90, 70:110] = 1
+    edge = float(impulses(frames).sum())
+    assert edge < 40  # at most the corners, of some 2,000 pixels
+
+
+def test_gaussian_noise_is_no_salt_and_pepper() -> None:
+    frames = noisy(clean(), 50 / 255).clamp(0, 1)
+    assert float(impulses(frames).mean()) < 0.005

@@ -1,0 +1,72 @@
+"""How the given frames came from the clip that is wanted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import Tensor
+
+from invr_core.errors import BadInput
+from invr_core.observation import Observation, charbonnier, framewise, identity, squared
+from invr_core.video import Video
+
+Make = Callable[..., Video]
+
+
+def test_by_default_the_clip_itself_was_seen(make_video: Make) -> None:
+    video = make_video(3, 4, 6, times=[1.0, 1.5, 3.0])
+    seen = Observation(video)
+    assert (seen.clip_size, seen.clip_span) == ((4, 6), (1.0, 3.0))
+    assert seen.weight is None and seen.forward is identity
+    frames = torch.rand(2, 3, 4, 6)
+    assert torch.equal(seen.forward(lambda times: frames, video.times[:2]), frames)
+
+
+def test_the_clip_may_be_larger_and_longer_than_what_was_seen(make_video: Make) -> None:
+    seen = Observation(make_video(3, 4, 6), size=(8, 12), span=(-1.0, 2.0))
+    assert (seen.clip_size, seen.clip_span) == ((8, 12), (-1.0, 2.0))
+
+
+def test_a_framewise_operator_sees_the_clip_at_the_asked_instants() -> None:
+    asked: list[Tensor] = []
+
+    def clip(times: Tensor) -> Tensor:
+        asked.append(times)
+        return times.view(-1, 1, 1, 1).expand(-1, 3, 2, 2).float()
+
+    times = torch.tensor([0.5, 0.25], dtype=torch.float64)
+    result = framewise(lambda frames: frames.mean((2, 3), keepdim=True) + 1)(clip, times)
+    assert asked == [times]
+    assert result.flatten().tolist() == [1.5] * 3 + [1.25] * 3
+
+
+@pytest.mark.parametrize(
+    ("frames", "height", "width", "channels"), [(2, 4, 6, 1), (3, 5, 6, 1), (3, 4, 5, 1), (3, 4, 6, 3)]
+)
+def test_a_weight_of_another_shape_is_refused(
+    make_video: Make, frames: int, height: int, width: int, channels: int
+) -> None:
+    weight = make_video(frames, height, width, channels)
+    with pytest.raises(
+        BadInput, match=rf"{frames} frames of {width}x{height} with {channels} .* needs 3 of 6x4 with 1"
+    ):
+        Observation(make_video(3, 4, 6), weight=weight)
+
+
+def test_making_one_decodes_nothing(make_video: Make) -> None:
+    def read(indices: object) -> Tensor:
+        raise AssertionError("decoded")
+
+    times = torch.tensor([0.0, 1.0])
+    seen = Observation(Video(times, (4, 6), read), weight=Video(times, (4, 6), read, channels=1))
+    assert seen.clip_size == (4, 6)
+
+
+def test_distances_are_elementwise_and_zero_where_nothing_differs() -> None:
+    prediction, target = torch.tensor([0.0, 0.5, 1.0], requires_grad=True), torch.tensor([0.0, 0.25, 0.0])
+    assert squared(prediction, target).tolist() == [0.0, 0.0625, 1.0]
+    assert charbonnier(prediction, target).tolist() == pytest.approx([0.0, 0.249, 0.999], abs=1e-4)
+    charbonnier(prediction, target).sum().backward()
+    assert prediction.grad is not None and prediction.grad.tolist() == pytest.approx([0, 1, 1], abs=1e-4)
