@@ -17,7 +17,7 @@ from invr_tasks.task import as_video
 CLIP = Path(__file__).parent / "data" / "bunny.mp4"
 
 
-def main(out: Path = Path("invr-examples/01_fit_and_query"), steps: int = 40) -> None:
+def main(out: Path = Path("invr-examples/01_fit_and_query"), steps: int = 30) -> None:
     """Fit a clip, save it, load it, query it.
 
     Args:

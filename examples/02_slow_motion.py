@@ -20,7 +20,7 @@ from invr_tasks.task import Source
 CLIP = Path(__file__).parent / "data" / "bunny.mp4"
 
 
-def main(out: Path = Path("invr-examples/02_slow_motion"), steps: int = 40) -> None:
+def main(out: Path = Path("invr-examples/02_slow_motion"), steps: int = 30) -> None:
     """Make 8 frames of each one that is given.
 
     Args:

@@ -22,14 +22,14 @@ from invr_tasks.task import Source
 CLIP = Path(__file__).parent / "data" / "bunny.mp4"
 
 
-def main(out: Path = Path("invr-examples/03_remove_a_logo"), steps: int = 40) -> None:
+def main(out: Path = Path("invr-examples/03_remove_a_logo"), steps: int = 30) -> None:
     """Put a logo on a clip, and take it off again.
 
     Args:
         out: folder for what is made.
         steps: of the fit; more is better, and slower.
     """
-    clip = Video.open(CLIP)[34:46]
+    clip = Video.open(CLIP)[34:42]
     logo = np.zeros(clip.size, np.uint8)
     cv2.putText(logo, "invr", (220, 40), cv2.FONT_HERSHEY_SIMPLEX, 1.2, color=255, thickness=4)
     out.mkdir(parents=True, exist_ok=True)
@@ -39,11 +39,12 @@ def main(out: Path = Path("invr-examples/03_remove_a_logo"), steps: int = 40) ->
     source = Source(punch(clip, mask, value=1.0), {"mask": mask})
     task = Inpaint()
     result = run(task, source, fit_config=FitConfig(steps=steps))
+    clean = result.video.remembered(len(clip))  # a result is rendered as it is read; this renders it once
 
-    ours, median = (compare(video, clip, mask).psnr for video in (result.video, task.naive(source)))
+    ours, median = (compare(video, clip, mask).psnr for video in (clean, task.naive(source)))
     print(f"under the logo: {ours:.2f} dB; the median over time, and what is around, instead: {median:.2f} dB")
     source.video.save(out / "given.mp4")
-    result.video.save(out / "clean.mp4")
+    clean.save(out / "clean.mp4")
     print(f"look into {out}")
 
 

@@ -45,10 +45,12 @@ def impulses(frames: Tensor, threshold: float = 0.2) -> Tensor:
         threshold: least difference from the median of the 5x5 pixels around it.
 
     Returns:
-        (n, 1, H, W) float32: 1 at an impulse, 0 elsewhere.
+        (n, 1, H, W) float32: 1 at an impulse, 0 elsewhere; 0 for frames smaller than 3x3.
     """
     from kornia.filters import median_blur
 
+    if min(frames.shape[-2:]) < 3:
+        return torch.zeros_like(frames[:, :1])
     extreme = ((frames <= 1 / 255).all(1, keepdim=True)) | ((frames >= 254 / 255).all(1, keepdim=True))
     apart = (frames - median_blur(frames, 5)).abs().mean(1, keepdim=True) > threshold
     return (extreme & apart).to(frames.dtype)

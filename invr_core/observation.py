@@ -60,7 +60,7 @@ class Observation:
         span: seconds that ``x`` must cover; None for that of ``video``.
 
     Raises:
-        BadInput: if the weight does not match the video, or nothing is trusted at all.
+        BadInput: if the weight does not match the video.
     """
 
     video: Video

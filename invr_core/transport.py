@@ -7,7 +7,7 @@ hundred thousand numbers, the given frames have not. Every task that wants detai
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -59,6 +59,16 @@ def neighbours(video: Video, time: float, each_side: int, *, itself: bool = True
     return before[max(len(before) - each_side, 0) :] + (here if itself else []) + after[:each_side]
 
 
+def patched(video: Video, weight: Video) -> Video:
+    """The clip with its untrusted pixels continued smoothly from around them, frame by frame.
+
+    Args:
+        video: any clip.
+        weight: one channel in [0, 1], as many frames and the same size; 0 where a pixel is not trusted.
+    """
+    return replace(video, read=lambda indices: fill(video.read(indices), weight.read(indices)))
+
+
 def transport(
     video: Video, rep: Representation, time: float, frames: Sequence[int], *, weight: Video | None = None
 ) -> Transported:
@@ -72,7 +82,8 @@ def transport(
         rep: whose `motion` carries them; pictures come back at its size and on its device.
         time: seconds, within the representation's span.
         frames: indices into ``video``, at least one.
-        weight: one channel in [0, 1], as many frames as ``video``: 0 where a pixel must not be used.
+        weight: one channel in [0, 1], as many frames as ``video``: 0 where a pixel must not be used. What it hides
+            still colours what is sampled close beside it; give a `patched` video against that.
 
     Raises:
         OutOfSpan: if an instant lies outside its span.
@@ -86,14 +97,11 @@ def transport(
     landing = pixel_grid(*rep.size, motion.flow.device) + motion.flow
     scale = landing.new_tensor([video.size[1] / rep.size[1], video.size[0] / rep.size[0]]).view(1, 2, 1, 1)
     landing = (landing + 0.5) * scale - 0.5
-    given, trust = video.read(indices), None if weight is None else weight.read(indices)
-    if trust is not None:
-        given = fill(given, trust)
-    pictures, inside = sample(given.to(landing.device), landing, "bicubic")
+    pictures, inside = sample(video.read(indices).to(landing.device), landing, "bicubic")
     still = ((there - time).abs() <= SAME_INSTANT).view(-1, 1, 1, 1).to(landing.device)
     validity = torch.where(still, torch.ones_like(inside), motion.confidence * inside)
-    if trust is not None:
-        trusted, _ = sample(trust.to(landing.device), landing)
+    if weight is not None:
+        trusted, _ = sample(weight.read(indices).to(landing.device), landing)
         validity = validity * (trusted - 0.5).clamp(min=0) * 2
     return Transported(pictures.clamp(0, 1), validity, there - time)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 
 import torch
@@ -111,6 +112,15 @@ class Video:
         read = self.read
         _, channels, height, width = fn(read([0])).shape
         return replace(self, size=(height, width), channels=channels, read=lambda indices: fn(read(indices)))
+
+    def remembered(self, count: int) -> Video:
+        """The same video, which keeps the frames it was last asked for, so that what is costly is done once.
+
+        Args:
+            count: how many frames are kept at the most.
+        """
+        one = lru_cache(maxsize=count)(lambda index: self.read([index]))
+        return replace(self, read=lambda indices: torch.cat([one(int(i)) for i in indices]))
 
     def save(self, path: str | Path) -> None:
         """Write to a file or folder, atomically; see `invr_core.io.save_video`."""

@@ -56,8 +56,9 @@ def test_a_minority_of_other_pixels_changes_little() -> None:
 
 
 @pytest.mark.parametrize("size", [(1, 1), (2, 50), (3, 2)])
-def test_too_small_a_frame_has_no_level(size: tuple[int, int]) -> None:
+def test_too_small_a_frame_has_neither_level_nor_impulses(size: tuple[int, int]) -> None:
     assert gaussian_level(torch.rand(2, 3, *size)) == 0.0
+    assert torch.equal(impulses(torch.zeros(2, 3, *size)), torch.zeros(2, 1, *size))
 
 
 def test_one_channel_will_do() -> None:

@@ -11,11 +11,12 @@ from skimage.restoration import denoise_nl_means
 from torch import Tensor
 from torch.nn import functional as F
 
+from invr_core.fill import fill
 from invr_core.noise import gaussian_level, impulses
 from invr_core.observation import Observation, charbonnier, squared
 from invr_core.query import Query
 from invr_core.representation import Representation
-from invr_core.transport import Transported, mean, median, neighbours, transport
+from invr_core.transport import mean, neighbours, patched, transport
 from invr_core.video import Video
 from invr_tasks.operators import add_gaussian, add_salt_pepper
 from invr_tasks.task import Source, Task
@@ -24,6 +25,8 @@ __all__ = ["Denoise", "DenoiseConfig"]
 
 IMPULSES_FROM = 0.01
 """Share of impulses in the frames from which noise counts as salt-and-pepper."""
+SLIGHT = 0.01
+"""Once noise is known to be salt-and-pepper, the difference from its surroundings that makes an extreme pixel one."""
 PROBES = 5
 """Frames from which the kind and the level of the noise are told."""
 
@@ -60,8 +63,10 @@ class Denoise(Task[DenoiseConfig]):
         if self._kind(video) == "gaussian":
             level = gaussian_level(_probe(video))
             return _framewise(video, lambda index: self._without_gaussian(index, video, rep, level))
-        known = _known(video)
-        return _framewise(video, lambda index: self._without_impulses(index, video, known, rep))
+        window = 2 * self.config.reach + 1
+        known = _known(video).remembered(window)
+        whole = patched(video, known).remembered(window)
+        return _framewise(video, lambda index: self._without_impulses(index, whole, known, rep))
 
     def simulate(self, truth: Video, generator: torch.Generator) -> Source:
         """Gaussian noise of level 25 of 255, or 10 % of salt and pepper."""
@@ -79,13 +84,10 @@ class Denoise(Task[DenoiseConfig]):
             return self.config.noise
         return "salt-pepper" if float(impulses(_probe(video)).mean()) > IMPULSES_FROM else "gaussian"
 
-    def _gather(self, index: int, video: Video, rep: Representation, weight: Video | None = None) -> Transported:
-        time = float(video.times[index])
-        return transport(video, rep, time, neighbours(video, time, self.config.reach), weight=weight)
-
     def _without_gaussian(self, index: int, video: Video, rep: Representation, level: float) -> Tensor:
         own = rep(Query(video.times[index : index + 1]))
-        brought = self._gather(index, video, rep)
+        time = float(video.times[index])
+        brought = transport(video, rep, time, neighbours(video, time, self.config.reach))
         here = brought.seconds == 0
         given = brought.pictures[here]
         excess = _local_mean((brought.pictures - given).square().mean(1, keepdim=True)) - 2 * level**2
@@ -97,12 +99,15 @@ class Denoise(Task[DenoiseConfig]):
         return _spatially(averaged, left)
 
     def _without_impulses(self, index: int, video: Video, known: Video, rep: Representation) -> Tensor:
-        own = rep(Query(video.times[index : index + 1]))
-        brought = self._gather(index, video, rep, known)
-        trusted = known.read([index])
-        weights = torch.cat([brought.validity + 1e-4, torch.full_like(own[:, :1], 0.2)])
-        replaced = median(torch.cat([brought.pictures, own]), weights)
-        return torch.where(trusted > 0, video.read([index]), replaced.cpu())
+        given, trusted, time = video.read([index]), known.read([index]), float(video.times[index])
+        frames = neighbours(video, time, self.config.reach, itself=False)
+        if not frames:
+            return given
+        brought = transport(video, rep, time, frames, weight=known)
+        steps = (brought.seconds.abs() * video.fps).clamp(min=1).view(-1, 1, 1, 1)
+        weights = brought.validity * steps.to(brought.validity) ** -2
+        picture = mean(brought.pictures, weights, given.to(weights), 0.05)[0].cpu()
+        return torch.where(trusted > 0, given, picture + fill(given - picture, trusted))
 
 
 def _framewise(video: Video, fn: Callable[[int], Tensor]) -> Video:
@@ -118,7 +123,7 @@ def _probe(video: Video) -> Tensor:
 
 
 def _known(video: Video) -> Video:
-    return video.map(lambda frames: 1 - impulses(frames))
+    return video.map(lambda frames: 1 - impulses(frames, SLIGHT))
 
 
 def _local_mean(x: Tensor) -> Tensor:

@@ -13,7 +13,7 @@ from invr_core.fill import fill
 from invr_core.observation import Observation
 from invr_core.query import Query
 from invr_core.representation import Representation
-from invr_core.transport import mean, neighbours, transport
+from invr_core.transport import mean, neighbours, patched, transport
 from invr_core.video import Video
 from invr_tasks.baselines import temporal_median
 from invr_tasks.operators import box_holes, moving_hole, punch, static_hole
@@ -55,12 +55,13 @@ class Inpaint(Task[InpaintConfig]):
 
     def render(self, rep: Representation, source: Source) -> Video:
         """Hole pixels carried in along the motion, the nearest in time first; known ones as they are."""
-        video, mask = source.video, source["mask"]
-        known = mask.map(lambda frames: 1 - frames)
+        video, window = source.video, 2 * self.config.reach + 1
+        known = source["mask"].map(lambda mask: 1 - mask).remembered(window)
+        whole = patched(video, known).remembered(window)
 
         @torch.no_grad()
         def read(indices: Sequence[int]) -> Tensor:
-            return torch.cat([self._filled(i, video, known, rep) for i in indices])
+            return torch.cat([self._filled(i, whole, known, rep) for i in indices])
 
         return replace(video, read=read)
 
@@ -83,11 +84,12 @@ class Inpaint(Task[InpaintConfig]):
         if bool(trusted.all()):
             return given
         time = float(video.times[index])
-        own = rep(Query(video.times[index : index + 1]))
+        picture = rep(Query(video.times[index : index + 1]))
         frames = neighbours(video, time, self.config.reach, itself=False)
         if frames:
             brought = transport(video, rep, time, frames, weight=known)
-            steps = (brought.seconds.abs() * video.fps).clamp(min=1).to(own).view(-1, 1, 1, 1)
-            own, _ = mean(brought.pictures, brought.validity * steps**-DRIFT, own, OWN_WEIGHT)
-        picture = own.cpu()
-        return torch.where(trusted > 0.5, given, (picture + fill(given - picture, trusted)).clamp(0, 1))
+            steps = (brought.seconds.abs() * video.fps).clamp(min=1).to(picture).view(-1, 1, 1, 1)
+            picture, _ = mean(brought.pictures, brought.validity * steps**-DRIFT, picture, OWN_WEIGHT)
+        picture = picture.cpu()
+        matched = (picture + fill(given - picture, trusted)).clamp(0, 1)
+        return torch.where(trusted > 0.5, given, matched)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from typing import Literal
 
 import torch
@@ -67,12 +66,8 @@ class Upscale(Task[UpscaleConfig]):
         """Each frame from its neighbours, enlarged and carried to it; the result agrees with the given frame."""
         video, size = source.video, self._size(source.video)
 
-        @lru_cache(maxsize=2 * self.config.reach + 1)
-        def enlarged(index: int) -> Tensor:
-            given = video.read([index])
-            return self._consistent(_enlarge(given, size), given).clamp(0, 1)
-
-        large = Video(video.times, size, lambda indices: torch.cat([enlarged(i) for i in indices]), video.channels)
+        large = video.map(lambda given: self._consistent(_enlarge(given, size), given).clamp(0, 1))
+        large = large.remembered(2 * self.config.reach + 1)
 
         @torch.no_grad()
         def read(indices: Sequence[int]) -> Tensor:

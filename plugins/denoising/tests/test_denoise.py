@@ -1,0 +1,187 @@
+"""A clean version of a noisy clip, whose motion is known exactly, or by models that were hardly fitted."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from invr_denoising import Denoise, DenoiseConfig
+from torch import Tensor
+
+from invr_core.errors import BadInput
+from invr_core.fitting import FitConfig
+from invr_core.observation import squared
+from invr_core.query import Query
+from invr_core.testing import MovingDisc
+from invr_core.video import Video
+from invr_tasks.operators import add_gaussian, add_salt_pepper
+from invr_tasks.run import default_model, run, score
+from invr_tasks.task import Source
+
+SIZE = (32, 48)
+DISC = MovingDisc(SIZE)
+TIMES = torch.linspace(0, 1, 7, dtype=torch.float64)
+
+
+def clip(size: tuple[int, int] = SIZE) -> Video:
+    """The oracle's frames, as bytes."""
+    return Video.of((MovingDisc(size)(Query(TIMES)) * 255).round().to(torch.uint8), TIMES)
+
+
+def denoise(**options: object) -> Denoise:
+    return Denoise(DenoiseConfig(**options))  # type: ignore[arg-type]
+
+
+def psnr(shown: Tensor, truth: Tensor) -> float:
+    return -10 * math.log10(float((shown - truth).square().mean()))
+
+
+# ------------------------------------------------------------------------ how clean it is
+@pytest.mark.parametrize(("noise", "least", "gain"), [("gaussian", 30, 9), ("salt-pepper", 40, 20)])
+def test_with_known_motion_most_of_the_noise_goes(noise: str, least: float, gain: float) -> None:
+    found = score(denoise(noise=noise), clip(), rep=DISC)
+    assert found.scores.psnr > least
+    assert found.scores.psnr > found.naive.psnr + gain
+    assert found.scores.ssim > found.naive.ssim
+
+
+@pytest.mark.parametrize("sigma", [5.0, 15.0, 50.0])
+def test_the_level_is_told_from_the_clip(sigma: float) -> None:
+    truth = clip((64, 96))
+    noisy = add_gaussian(truth, sigma, seed=1)
+    shown = run(denoise(noise="gaussian"), Source(noisy), rep=MovingDisc((64, 96))).video.read([3])
+    assert psnr(shown, truth.read([3])) > psnr(noisy.read([3]), truth.read([3])) + (3 if sigma < 10 else 8)
+
+
+@pytest.mark.parametrize("model", ["cwrnn", "hnerv"])
+@pytest.mark.parametrize("noise", ["gaussian", "salt-pepper"])
+def test_with_a_model_fitted_for_moments_it_is_cleaner_than_it_was(noise: str, model: str) -> None:
+    truth, task = clip(), denoise(noise=noise)
+    source = task.simulate(truth, torch.Generator().manual_seed(0))
+    shown = [
+        run(task, source, model=default_model(model), fit_config=FitConfig(steps=2, device="cpu")).video.frames()
+        for _ in range(2)
+    ]
+    assert torch.equal(*shown)
+    gain = 3 if model == "cwrnn" else 0.5  # without motion there is little to average
+    assert psnr(shown[0], truth.frames()) > psnr(source.video.frames(), truth.frames()) + gain
+
+
+def test_a_clean_clip_stays_as_it_is() -> None:
+    video = clip()
+    shown = run(denoise(), Source(video), rep=DISC).video.frames()
+    assert psnr(shown, video.frames()) > 36
+
+
+@pytest.mark.parametrize("value", [0.0, 0.5, 1.0])
+def test_a_clip_of_one_colour_stays_so(value: float) -> None:
+    """No noise at all is nothing to divide by."""
+    video = Video.of(torch.full((3, 3, *SIZE), value), TIMES[:3])
+    result = run(denoise(), Source(video), fit_config=FitConfig(steps=2, device="cpu"))
+    assert torch.allclose(result.video.frames(), video.frames(), atol=0.02)
+
+
+# ------------------------------------------------------------------------- kinds of noise
+@pytest.mark.parametrize("sigma", [5.0, 25.0, 50.0])
+def test_auto_takes_gaussian_noise_for_what_it_is(sigma: float) -> None:
+    noisy = add_gaussian(clip((64, 96)), sigma, seed=2)
+    seen = denoise().observe(Source(noisy))
+    assert seen.weight is None and seen.distance is squared
+
+
+@pytest.mark.parametrize("share", [0.03, 0.1, 0.4])
+def test_auto_takes_salt_and_pepper_for_what_it_is(share: float) -> None:
+    truth = clip((64, 96))
+    noisy = add_salt_pepper(truth, share, seed=2)
+    weight = denoise().observe(Source(noisy)).weight
+    assert weight is not None and weight.channels == 1
+    spoilt = (noisy.frames() != truth.frames()).any(1, keepdim=True)
+    hidden = weight.frames() == 0
+    assert float((hidden & spoilt).sum() / spoilt.sum()) > 0.9
+    assert int((hidden & ~spoilt).sum()) == 0
+
+
+@pytest.mark.parametrize("noise", ["gaussian", "salt-pepper"])
+def test_auto_does_what_the_named_kind_does(noise: str) -> None:
+    source = denoise(noise=noise).simulate(clip(), torch.Generator().manual_seed(3))
+    auto, named = (run(denoise(noise=kind), source, rep=DISC).video.read([2]) for kind in ("auto", noise))
+    assert torch.equal(auto, named)
+
+
+def test_pixels_that_are_no_impulses_pass_through_to_the_bit() -> None:
+    noisy = add_salt_pepper(clip(), 0.1, seed=4)
+    source, task = Source(noisy), denoise(noise="salt-pepper")
+    weight = task.observe(source).weight
+    assert weight is not None
+    known = weight.frames().expand(-1, 3, -1, -1) > 0
+    shown = run(task, source, rep=DISC).video.frames()
+    assert torch.equal(shown[known], noisy.frames()[known])
+    assert bool((shown[~known] != noisy.frames()[~known]).float().mean() > 0.9)
+
+
+# --------------------------------------------------------------------------------- plan
+@pytest.mark.parametrize("size", [(1, 1), (3, 2), (5, 9), (17, 23)])
+@pytest.mark.parametrize("noise", ["gaussian", "salt-pepper"])
+def test_any_size_and_clock_is_kept(size: tuple[int, int], noise: str) -> None:
+    times = torch.tensor([0.0, 0.3, 1.0], dtype=torch.float64)
+    frames = torch.rand(3, 3, *size, generator=torch.Generator().manual_seed(0))
+    video = Video.of(frames, times, depth=16)
+    shown = run(denoise(noise=noise), Source(video), rep=MovingDisc(size)).video
+    assert torch.equal(shown.times, times) and (shown.size, shown.depth, shown.channels) == (size, 16, 3)
+    assert bool(torch.isfinite(shown.frames()).all())
+    assert float(shown.frames().min()) >= 0 and float(shown.frames().max()) <= 1
+
+
+@pytest.mark.parametrize("noise", ["gaussian", "salt-pepper"])
+def test_any_order_and_any_batch_give_the_same_bits(noise: str) -> None:
+    task = denoise(noise=noise)
+    shown = run(task, task.simulate(clip(), torch.Generator().manual_seed(0)), rep=DISC).video
+    assert torch.equal(shown.read([5, 1, 5]), torch.cat([shown.read([i]) for i in (5, 1, 5)]))
+
+
+@pytest.mark.parametrize("noise", ["gaussian", "salt-pepper"])
+@pytest.mark.parametrize("reach", [0, 50])
+def test_any_reach_will_do(noise: str, reach: int) -> None:
+    task = denoise(noise=noise, reach=reach)
+    source = task.simulate(clip(), torch.Generator().manual_seed(0))
+    shown = run(task, source, rep=DISC).video
+    assert psnr(shown.frames(), clip().frames()) > psnr(source.video.frames(), clip().frames()) + 3
+
+
+def test_a_single_frame_is_cleaned_too() -> None:
+    truth = clip((64, 96))[:1]
+    noisy = add_gaussian(truth, 25.0, seed=0)
+    result = run(denoise(), Source(noisy), fit_config=FitConfig(steps=2, device="cpu"))
+    assert psnr(result.video.frames(), truth.frames()) > psnr(noisy.frames(), truth.frames()) + 3
+
+
+@pytest.mark.parametrize(
+    ("options", "name"), [({"reach": -1}, "reach"), ({"noise": "speckle"}, "noise")], ids=["reach", "noise"]
+)
+def test_options_that_cannot_be_are_refused_by_name(options: dict[str, object], name: str) -> None:
+    with pytest.raises(BadInput, match=name):
+        denoise(**options)
+
+
+# ---------------------------------------------------------------------------- benchmark
+def test_noise_is_that_of_the_seed() -> None:
+    for noise in ("gaussian", "salt-pepper"):
+        task = denoise(noise=noise)
+        first, again, other = (
+            task.simulate(clip(), torch.Generator().manual_seed(s)).video.frames() for s in (1, 1, 2)
+        )
+        assert torch.equal(first, again) and not torch.equal(first, other)
+        assert torch.equal(task.naive(Source(Video.of(first))).frames(), first)
+
+
+def test_gaussian_noise_is_of_level_25_and_salt_and_pepper_a_tenth() -> None:
+    flat = Video.of(torch.full((4, 3, 64, 64), 0.5))
+    noisy = denoise(noise="gaussian").simulate(flat, torch.Generator().manual_seed(0)).video.frames()
+    assert float(noisy.std()) * 255 == pytest.approx(25, rel=0.03)
+    noisy = denoise(noise="salt-pepper").simulate(flat, torch.Generator().manual_seed(0)).video.frames()
+    assert float(((noisy == 0) | (noisy == 1)).float().mean()) == pytest.approx(0.1, abs=0.01)
+
+
+def test_every_pixel_is_judged() -> None:
+    assert denoise().judged(Source(clip()), clip()) is None

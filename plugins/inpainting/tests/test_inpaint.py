@@ -1,0 +1,201 @@
+"""What lies under a mask: with a clip whose motion is known exactly, and with models that were hardly fitted."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from invr_inpainting import Inpaint, InpaintConfig
+from torch import Tensor
+
+from invr_core.errors import BadInput, Unsupported
+from invr_core.fitting import FitConfig
+from invr_core.query import Query
+from invr_core.representation import Motion
+from invr_core.testing import MovingDisc
+from invr_core.video import Video
+from invr_tasks.run import default_model, prepare, run, score
+from invr_tasks.task import Source
+
+SIZE = (32, 48)
+DISC = MovingDisc(SIZE)
+TIMES = torch.linspace(0, 1, 7, dtype=torch.float64)
+
+
+def clip() -> Video:
+    """The oracle's frames, as bytes."""
+    return Video.of((DISC(Query(TIMES)) * 255).round().to(torch.uint8), TIMES)
+
+
+def logo(value: float = 1.0) -> Tensor:
+    """(7, 1, H, W): 1 where a box stands still."""
+    mask = torch.zeros(7, 1, *SIZE)
+    mask[:, :, 8:18, 20:32] = value
+    return mask
+
+
+def source(mask: Tensor, hidden: float | Tensor = 0.0, video: Video | None = None) -> Source:
+    """The clip, with something else where the mask is white."""
+    video = video or clip()
+    frames = torch.where(mask > 0.5, torch.as_tensor(hidden), video.frames())
+    return Source(Video.of(frames, TIMES), {"mask": Video.of(mask, TIMES)})
+
+
+# -------------------------------------------------------------------------- known pixels
+@pytest.mark.parametrize("model", ["cwrnn", "hnerv"])
+def test_known_pixels_pass_through_to_the_bit_and_the_hole_does_not(model: str) -> None:
+    frames = torch.rand(7, 3, *SIZE, generator=torch.Generator().manual_seed(0))
+    given, hole = source(logo(), 0.0, Video.of(frames, TIMES)), logo().expand(-1, 3, -1, -1) > 0
+    result = run(Inpaint(), given, model=default_model(model), fit_config=FitConfig(steps=1, device="cpu"))
+    shown = result.video.frames()
+    assert torch.equal(shown[~hole], frames[~hole])
+    assert float(shown[hole].mean()) > 0.2
+    assert float(shown.min()) >= 0 and float(shown.max()) <= 1
+
+
+@pytest.mark.parametrize("model", ["cwrnn", "hnerv"])
+def test_what_lies_under_the_mask_is_of_no_influence(model: str) -> None:
+    """To the bit, through the fit and the rendering."""
+    mask = logo()
+    mask[3] = 1
+    shown = []
+    for seed in range(2):
+        garbage = torch.rand(7, 3, *SIZE, generator=torch.Generator().manual_seed(seed))
+        given = source(mask, garbage)
+        result = run(Inpaint(), given, model=default_model(model), fit_config=FitConfig(steps=2, device="cpu"))
+        shown.append(result.video.frames())
+    assert torch.equal(*shown)
+
+
+def test_a_black_mask_gives_back_the_clip() -> None:
+    video = clip()
+    result = run(Inpaint(), source(torch.zeros(7, 1, *SIZE)), fit_config=FitConfig(steps=1, device="cpu"))
+    assert torch.equal(result.video.frames(), video.frames())
+    assert torch.equal(result.video.times, video.times)
+
+
+# ------------------------------------------------------------------------------ the hole
+@pytest.mark.parametrize(("holes", "gain"), [("static", 8), ("boxes", 8), ("moving", 8)])
+def test_what_was_visible_before_or_after_is_brought_in(holes: str, gain: float) -> None:
+    found = score(Inpaint(InpaintConfig(holes=holes)), clip(), rep=DISC)  # type: ignore[arg-type]
+    assert found.scores.psnr > 34
+    assert found.scores.psnr > found.naive.psnr + gain
+
+
+def test_a_frame_that_is_hidden_altogether_is_made_of_its_neighbours() -> None:
+    mask = torch.zeros(7, 1, *SIZE)
+    mask[3] = 1
+    shown = run(Inpaint(), source(mask), rep=DISC).video.read([3])
+    truth = clip().read([3])
+    assert float((shown - truth).square().mean()) < 10 ** (-30 / 10)
+
+
+class Still(MovingDisc):
+    """A clip in which nothing moves, by a model that shows grey."""
+
+    def __call__(self, query: Query) -> Tensor:
+        return torch.full((len(query.times), 3, *self.size), 0.5)
+
+    def motion(self, t0: Tensor, t1: Tensor) -> Motion:
+        return Motion(torch.zeros(len(t0), 2, *self.size), torch.ones(len(t0), 1, *self.size))
+
+
+class Motionless(Still):
+    """The same, by a model that knows no motion."""
+
+    def motion(self, t0: Tensor, t1: Tensor) -> Motion:
+        raise Unsupported("no motion")
+
+
+def test_the_nearest_frame_that_shows_a_pixel_counts_most() -> None:
+    """The brightness rises with each frame; a hole in frame 3 takes after 2 and 4, and one in 2 to 4 after 1 and 5."""
+    video = Video.of((torch.arange(7) / 10).view(7, 1, 1, 1).expand(7, 3, *SIZE), TIMES)
+    mask = torch.zeros(7, 1, *SIZE)
+    mask[3, :, 4:8, 4:8] = 1
+    mask[2:5, :, 20:24, 20:24] = 1
+    shown = run(Inpaint(), source(mask, 1.0, video), rep=Still(SIZE)).video.frames()
+    assert shown[3, :, 5, 5].tolist() == pytest.approx([0.3] * 3, abs=0.02)
+    assert shown[2, :, 21, 21].tolist() == pytest.approx([0.1] * 3, abs=0.05)
+
+
+def test_what_is_never_visible_is_the_representation_s_picture_fitted_into_its_surroundings() -> None:
+    """A model without motion shows grey; the clip is brighter all around, and so is the hole then."""
+    video = Video.of(torch.full((7, 3, *SIZE), 0.8), TIMES)
+    shown = run(Inpaint(), source(logo(), 0.0, video), rep=Motionless(SIZE)).video.frames()
+    assert torch.allclose(shown, torch.tensor(0.8), atol=1e-3)
+
+
+def test_without_motion_the_hole_shows_the_model_s_own_structure() -> None:
+    given = source(logo(), 0.0)
+    result = run(Inpaint(), given, model=default_model("hnerv"), fit_config=FitConfig(steps=2, device="cpu"))
+    own = result.representation(Query(TIMES)).detach()[:, :, 10:16, 22:30]
+    shown = result.video.frames()[:, :, 10:16, 22:30]
+    difference = shown - own
+    assert (
+        float((difference[..., 1:, 1:] - difference[..., :-1, :-1]).abs().max()) < 0.1
+    )  # smooth, no detail of its own
+
+
+def test_any_order_and_any_batch_give_the_same_bits() -> None:
+    shown = run(Inpaint(), source(logo()), rep=DISC).video
+    at_once = shown.read([5, 1, 5])
+    assert torch.equal(at_once, torch.cat([shown.read([i]) for i in (5, 1, 5)]))
+
+
+def test_a_single_frame_is_filled_too() -> None:
+    given = source(logo())
+    first = Source(given.video[:1], {"mask": given["mask"][:1]})
+    result = run(Inpaint(), first, fit_config=FitConfig(steps=2, device="cpu"))
+    hole = logo()[:1].expand(-1, 3, -1, -1) > 0
+    assert torch.equal(result.video.frames()[~hole], first.video.frames()[~hole])
+    assert float(result.video.frames()[hole].mean()) > 0.1
+
+
+@pytest.mark.parametrize("reach", [0, 1, 50])
+def test_any_reach_will_do(reach: int) -> None:
+    shown = run(Inpaint(InpaintConfig(reach=reach)), source(logo()), rep=DISC).video.frames()
+    assert float((shown - clip().frames()).square().mean()) < 1e-3
+
+
+# -------------------------------------------------------------------------------- plan
+def test_the_answer_has_the_clock_size_and_depth_of_the_clip() -> None:
+    times = torch.tensor([0.0, 0.1, 0.15, 0.4, 0.5, 0.9, 1.0], dtype=torch.float64)
+    video = Video.of(torch.rand(7, 3, *SIZE), times, depth=16)
+    shown = run(Inpaint(), Source(video, {"mask": Video.of(logo(), times)}), rep=DISC).video
+    assert torch.equal(shown.times, times)
+    assert (shown.size, shown.depth, shown.channels, len(shown)) == (SIZE, 16, 3, 7)
+
+
+def test_the_mask_is_needed() -> None:
+    with pytest.raises(BadInput, match="'mask'"):
+        prepare(Inpaint(), Source(clip()))
+
+
+@pytest.mark.parametrize(
+    ("frames", "size"), [(6, SIZE), (7, (31, 48)), (1, SIZE)], ids=["count", "size", "one for all, unopened"]
+)
+def test_a_mask_of_another_shape_is_refused(frames: int, size: tuple[int, int]) -> None:
+    with pytest.raises(BadInput, match=f"{frames} frames of {size[1]}x{size[0]}"):
+        prepare(Inpaint(), Source(clip(), {"mask": Video.of(torch.zeros(frames, 1, *size))}))
+
+
+@pytest.mark.parametrize(
+    ("options", "name"), [({"reach": -1}, "reach"), ({"holes": "round"}, "holes")], ids=["reach", "holes"]
+)
+def test_options_that_cannot_be_are_refused_by_name(options: dict[str, object], name: str) -> None:
+    with pytest.raises(BadInput, match=name):
+        Inpaint(InpaintConfig(**options)).simulate(clip(), torch.Generator())  # type: ignore[arg-type]
+
+
+# ---------------------------------------------------------------------------- benchmark
+@pytest.mark.parametrize("holes", ["static", "boxes", "moving"])
+def test_what_is_given_lacks_what_is_judged(holes: str) -> None:
+    truth, task = clip(), Inpaint(InpaintConfig(holes=holes))  # type: ignore[arg-type]
+    given = task.simulate(truth, torch.Generator())
+    judged = task.judged(given, truth)
+    assert judged is not None and torch.equal(judged.frames(), given["mask"].frames())
+    hole = judged.frames().expand(-1, 3, -1, -1) > 0
+    assert 0 < float(hole.float().mean()) < 0.5
+    assert bool((given.video.frames()[hole] == 0).all())
+    assert torch.equal(given.video.frames()[~hole], truth.frames()[~hole])
+    naive = task.naive(given)
+    assert torch.equal(naive.frames()[~hole], truth.frames()[~hole]) and float(naive.frames()[hole].mean()) > 0.2

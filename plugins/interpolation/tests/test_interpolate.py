@@ -1,0 +1,198 @@
+"""Frames between frames: with a clip whose motion is known exactly, and with models that were hardly fitted."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from invr_interpolation import Interpolate, InterpolateConfig
+from torch import Tensor
+
+from invr_core.errors import BadInput, OutOfSpan
+from invr_core.fitting import FitConfig
+from invr_core.query import Query
+from invr_core.representation import Motion
+from invr_core.testing import MovingDisc
+from invr_core.video import Video
+from invr_tasks.run import default_model, prepare, run, score
+from invr_tasks.task import Source
+
+SIZE = (32, 48)
+DISC = MovingDisc(SIZE)
+
+
+def clip(times: list[float] | None = None) -> Video:
+    """The oracle's frames, as bytes."""
+    instants = torch.linspace(0, 1, 7, dtype=torch.float64) if times is None else torch.tensor(times).double()
+    return Video.of((DISC(Query(instants)) * 255).round().to(torch.uint8), instants)
+
+
+def noise(frames: int = 4, depth: int = 8) -> Video:
+    """Frames that nothing but themselves can give, at odd instants."""
+    generator = torch.Generator().manual_seed(0)
+    times = torch.tensor([0.0, 0.1, 0.37, 1.0][:frames], dtype=torch.float64)
+    return Video.of(torch.rand(frames, 3, *SIZE, generator=generator), times, depth=depth)
+
+
+def interpolate(**options: object) -> Interpolate:
+    return Interpolate(InterpolateConfig(**options))  # type: ignore[arg-type]
+
+
+# ------------------------------------------------------------------------ given frames
+@pytest.mark.parametrize(
+    "options", [{"factor": 1}, {"factor": 2}, {"factor": 3}, {"times": (0.0, 0.05, 0.1, 0.37, 0.9, 1.0)}, {"fps": 100}]
+)
+def test_given_frames_pass_through_to_the_bit(options: dict[str, object]) -> None:
+    video = noise()
+    shown = run(interpolate(**options), Source(video), rep=DISC).video
+    found = 0
+    for index, time in enumerate(video.times.tolist()):
+        places = torch.nonzero((shown.times - time).abs() < 1e-9).flatten().tolist()
+        for place in places:
+            assert torch.equal(shown.read([place])[0], video.read([index])[0])
+            found += 1
+    assert found == 4
+
+
+def test_a_factor_of_one_is_the_clip_itself() -> None:
+    video = noise()
+    shown = run(interpolate(factor=1), Source(video), rep=DISC).video
+    assert torch.equal(shown.frames(), video.frames()) and torch.equal(shown.times, video.times)
+
+
+# -------------------------------------------------------------------- the frames between
+@pytest.mark.parametrize("factor", [2, 3])
+def test_between_frames_it_is_far_closer_to_the_truth_than_a_blend(factor: int) -> None:
+    found = score(interpolate(factor=factor), clip(), rep=DISC)
+    assert found.scores.psnr > 36
+    assert found.scores.psnr > found.naive.psnr + 10
+    assert found.scores.ssim > found.naive.ssim
+
+
+def test_instants_at_no_even_fraction_are_met_too() -> None:
+    times = [0.03, 0.21, 0.5, 0.77]
+    shown = run(interpolate(times=tuple(times)), Source(clip()), rep=DISC).video
+    truth = clip(times).frames()
+    assert float((shown.frames() - truth).square().mean()) < 10 ** (-36 / 10)
+
+
+class Blind(MovingDisc):
+    """Trusts no motion in the left half of the frame."""
+
+    def motion(self, t0: Tensor, t1: Tensor) -> Motion:
+        motion = super().motion(t0, t1)
+        seen = torch.arange(self.size[1]) >= self.size[1] // 2
+        return Motion(motion.flow, motion.confidence * seen)
+
+
+def test_what_neither_neighbour_shows_comes_from_the_representation() -> None:
+    """The given frames are black: where they are not valid, the oracle's own picture shows through."""
+    video = Video.of(torch.zeros(2, 3, *SIZE), torch.tensor([0.4, 0.6], dtype=torch.float64))
+    shown = run(interpolate(times=(0.5,)), Source(video), rep=Blind(SIZE)).video.frames()
+    own = DISC(Query(torch.tensor([0.5], dtype=torch.float64)))
+    assert torch.allclose(shown[..., :24], own[..., :24], atol=1e-5)
+    assert float(shown[..., 24:].mean()) < 0.05
+
+
+def test_any_order_and_any_batch_give_the_same_bits() -> None:
+    shown = run(interpolate(factor=3), Source(clip()), rep=DISC).video
+    at_once = shown.read([5, 1, 4, 1])
+    assert torch.equal(at_once, torch.cat([shown.read([i]) for i in (5, 1, 4, 1)]))
+    assert torch.equal(shown.read([1, 4, 5]), at_once[[1, 2, 0]])
+
+
+# ------------------------------------------------------------------------------- models
+@pytest.mark.parametrize("times", [None, [0.0, 0.1, 0.3, 0.35, 0.6, 1.0]], ids=["regular", "irregular"])
+def test_with_the_default_model_fitted_for_moments_it_beats_the_blend(times: list[float] | None) -> None:
+    source, steps = Source(clip(times)), FitConfig(steps=2, device="cpu")
+    task = interpolate(factor=2)
+    shown = [run(task, source, fit_config=steps).video.frames() for _ in range(2)]
+    assert torch.equal(*shown)
+    truth = DISC(Query(task.plan(source).times))[1::2]
+    ours, naive = ((v[1::2] - truth).square().mean() for v in (shown[0], task.naive(source).frames()))
+    assert float(ours) < 0.9 * float(naive)
+
+
+def test_a_model_without_motion_shows_its_own_picture_between() -> None:
+    video = clip()
+    result = run(
+        interpolate(), Source(video), model=default_model("hnerv"), fit_config=FitConfig(steps=2, device="cpu")
+    )
+    own = result.representation(Query(result.video.times[1::2])).detach()
+    assert torch.allclose(result.video.frames()[1::2], own, atol=1e-6)
+    assert torch.equal(result.video.frames()[::2], video.frames())
+
+
+# --------------------------------------------------------------------------------- plan
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({}, [0, 0.05, 0.1, 0.235, 0.37, 0.685, 1]),
+        ({"factor": 1}, [0, 0.1, 0.37, 1]),
+        ({"fps": 4.0}, [0, 0.25, 0.5, 0.75, 1]),
+        ({"fps": 0.6}, [0]),
+        ({"times": (0.2, 0.9), "factor": 5}, [0.2, 0.9]),
+    ],
+)
+def test_the_instants_asked_for_are_shown(options: dict[str, object], expected: list[float]) -> None:
+    video = noise(depth=16)
+    task = interpolate(**options)
+    shown = run(task, Source(video), rep=DISC).video
+    assert task.plan(Source(video)).times.tolist() == shown.times.tolist() == pytest.approx(expected)
+    assert (shown.size, shown.depth, shown.channels) == (SIZE, 16, 3)
+    assert tuple(shown.frames().shape) == (len(expected), 3, *SIZE)
+    assert float(shown.frames().min()) >= 0 and float(shown.frames().max()) <= 1
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"factor": 0}, "factor must be a whole number of at least 1, got 0"),
+        ({"factor": -3}, "factor must be"),
+        ({"fps": 0.0}, "fps must be a positive number, got 0"),
+        ({"fps": math.nan}, "fps must be"),
+        ({"fps": math.inf}, "fps must be"),
+        ({"fps": 25.0, "times": (0.1,)}, "fps or times, not both"),
+    ],
+)
+def test_options_that_cannot_be_are_refused(options: dict[str, object], message: str) -> None:
+    with pytest.raises(BadInput, match=message):
+        interpolate(**options)
+
+
+@pytest.mark.parametrize(
+    ("times", "error"),
+    [((), BadInput), ((0.5, 0.2), BadInput), ((0.2, 0.2), BadInput), ((math.nan,), BadInput), ((0.5, 1.1), OutOfSpan)],
+)
+def test_instants_that_cannot_be_are_refused_before_the_fit(times: tuple[float, ...], error: type[Exception]) -> None:
+    with pytest.raises(error):
+        prepare(interpolate(times=times), Source(noise()))
+
+
+def test_one_frame_is_too_few() -> None:
+    with pytest.raises(BadInput, match="at least 2 frames, this one has 1"):
+        prepare(interpolate(), Source(noise(frames=1)))
+
+
+# ---------------------------------------------------------------------------- benchmark
+@pytest.mark.parametrize("factor", [2, 3])
+def test_what_is_given_and_what_is_judged_are_apart(factor: int) -> None:
+    truth, task = clip(), interpolate(factor=factor)
+    source = task.simulate(truth, torch.Generator())
+    judged = task.judged(source, truth)
+    assert judged is not None and judged.channels == 1 and bool((judged.frames() == 1).all())
+    given, asked = source.video.times.tolist(), judged.times.tolist()
+    assert given == truth.times.tolist()[::factor]
+    assert sorted(given + asked) == pytest.approx(truth.times.tolist())
+    shown = task.plan(source).times
+    assert all(float((shown - t).abs().min()) < 1e-9 for t in asked)
+
+
+def test_the_naive_answer_blends_the_neighbours() -> None:
+    video, task = noise(), interpolate()
+    naive: Tensor = task.naive(Source(video)).frames()
+    frames = video.frames()
+    assert torch.equal(naive[::2], frames)
+    assert torch.allclose(naive[1::2], (frames[1:] + frames[:-1]) / 2, atol=1e-6)
+    assert torch.equal(task.naive(Source(video)).times, task.plan(Source(video)).times)

@@ -1,0 +1,163 @@
+"""More pixels: with a clip that is known at every size, and with models that were hardly fitted."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from invr_super_resolution import Upscale, UpscaleConfig
+
+from invr_core.errors import BadInput
+from invr_core.fitting import FitConfig
+from invr_core.query import Query
+from invr_core.testing import MovingDisc
+from invr_core.video import Video
+from invr_tasks.operators import shrink
+from invr_tasks.run import accept, default_model, prepare, run, score
+from invr_tasks.task import Source
+
+SIZE = (32, 48)
+TIMES = torch.linspace(0, 1, 7, dtype=torch.float64)
+KERNELS = ("area", "bicubic", "gaussian")
+
+
+def clip(size: tuple[int, int] = SIZE) -> Video:
+    """The oracle's frames, as bytes."""
+    return Video.of((MovingDisc(size)(Query(TIMES)) * 255).round().to(torch.uint8), TIMES)
+
+
+def upscale(**options: object) -> Upscale:
+    return Upscale(UpscaleConfig(**options))  # type: ignore[arg-type]
+
+
+# ------------------------------------------------------------------------------- detail
+@pytest.mark.parametrize("kernel", ["area", "bicubic"])
+def test_detail_of_neighbouring_frames_is_added(kernel: str) -> None:
+    found = score(upscale(kernel=kernel), clip(), rep=MovingDisc(SIZE))
+    assert found.scores.psnr > found.naive.psnr + 2
+    assert found.scores.ssim > found.naive.ssim
+
+
+def test_four_times_as_large() -> None:
+    size = (64, 96)
+    found = score(upscale(scale=4), clip(size), rep=MovingDisc(size))
+    assert found.scores.psnr > found.naive.psnr + 2
+
+
+@pytest.mark.parametrize("model", ["cwrnn", "hnerv"])
+def test_with_a_model_fitted_for_moments_it_is_no_worse_than_bicubic(model: str) -> None:
+    """A model without motion has nothing to carry: what is left is the enlargement that agrees with the input."""
+    found = score(upscale(), clip(), model=default_model(model), fit_config=FitConfig(steps=2, device="cpu"))
+    assert found.scores.psnr > found.naive.psnr + (1 if model == "cwrnn" else 0)
+
+
+# -------------------------------------------------------------------- shrunk, the input
+@pytest.mark.parametrize("kernel", KERNELS)
+@pytest.mark.parametrize("scale", [1, 2, 3, 4])
+def test_shrunk_again_it_is_the_input(kernel: str, scale: int) -> None:
+    size = (SIZE[0] * scale, SIZE[1] * scale)
+    video = clip()
+    shown = run(upscale(scale=scale, kernel=kernel), Source(video), rep=MovingDisc(size)).video
+    back = shrink(size=SIZE, kernel=kernel)(shown.read([0, 3]))  # type: ignore[arg-type]
+    assert float((back - video.read([0, 3])).abs().max()) < 0.5 / 255
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_whatever_the_model_shows_the_input_is_kept(kernel: str) -> None:
+    """Noise in, and a representation of something else."""
+    video = Video.of(0.2 + 0.6 * torch.rand(3, 3, 16, 24, generator=torch.Generator().manual_seed(0)), TIMES[:3])
+    shown = run(upscale(kernel=kernel), Source(video), rep=MovingDisc((32, 48))).video
+    back = shrink(size=(16, 24), kernel=kernel)(shown.frames())  # type: ignore[arg-type]
+    assert float((back - video.frames()).abs().mean()) < 1 / 255
+
+
+def test_with_a_scale_of_one_the_clip_is_kept() -> None:
+    video = clip()
+    shown = run(upscale(scale=1), Source(video), rep=MovingDisc(SIZE)).video.read([2])
+    assert torch.allclose(shown, video.read([2]), atol=0.5 / 255)
+
+
+# --------------------------------------------------------------------------------- plan
+@pytest.mark.parametrize("size", [(16, 24), (17, 23), (3, 5), (1, 1)])
+@pytest.mark.parametrize("scale", [2, 3])
+def test_sizes_times_and_depth(size: tuple[int, int], scale: int) -> None:
+    times = torch.tensor([0.0, 0.3, 1.0], dtype=torch.float64)
+    video = Video.of(torch.rand(3, 3, *size), times, depth=16)
+    task, large = upscale(scale=scale), (size[0] * scale, size[1] * scale)
+    job = prepare(task, Source(video))
+    assert job.observation.clip_size == job.query.size == large
+    shown = run(task, Source(video), rep=MovingDisc(large)).video
+    assert torch.equal(shown.times, times) and (shown.size, shown.depth, shown.channels) == (large, 16, 3)
+    assert tuple(shown.frames().shape) == (3, 3, *large)
+    assert float(shown.frames().min()) >= 0 and float(shown.frames().max()) <= 1
+    naive = task.naive(Source(video))
+    assert naive.size == large and tuple(naive.frames().shape) == (3, 3, *large)
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_what_is_observed_is_the_clip_shrunk(kernel: str) -> None:
+    video, large = clip(), MovingDisc((64, 96))
+    seen = upscale(kernel=kernel).observe(Source(video))
+    shown = seen.forward(lambda times: large(Query(times)), TIMES[:2])
+    assert tuple(shown.shape) == (2, 3, *SIZE)
+    assert float((shown - video.read([0, 1])).abs().mean()) < 0.02
+
+
+def test_any_order_and_any_batch_give_the_same_bits() -> None:
+    for _ in range(2):  # also when frames are at hand from before
+        shown = run(upscale(), Source(clip()), rep=MovingDisc((64, 96))).video
+        assert torch.equal(shown.read([5, 1, 5]), torch.cat([shown.read([i]) for i in (5, 1, 5)]))
+    video = shown.read([1])
+    assert torch.equal(run(upscale(), Source(clip()), rep=MovingDisc((64, 96))).video.read([1]), video)
+
+
+@pytest.mark.parametrize("reach", [0, 50])
+def test_any_reach_will_do(reach: int) -> None:
+    shown = run(upscale(reach=reach), Source(clip()), rep=MovingDisc((64, 96))).video.read([3])
+    assert float((shown - MovingDisc((64, 96))(Query(TIMES[3:4]))).square().mean()) < 1e-3
+
+
+def test_a_single_frame_is_enlarged_too() -> None:
+    result = run(upscale(), Source(clip()[:1]), fit_config=FitConfig(steps=2, device="cpu"))
+    assert tuple(result.video.frames().shape) == (1, 3, 64, 96)
+
+
+def test_the_same_seed_gives_the_same_bytes() -> None:
+    shown = [run(upscale(), Source(clip()), fit_config=FitConfig(steps=2, device="cpu")).video.frames() for _ in "ab"]
+    assert torch.equal(*shown)
+
+
+def test_a_representation_of_the_small_clip_is_refused() -> None:
+    with pytest.raises(BadInput, match="is of 48x32, the task Upscale needs 96x64 here"):
+        accept(upscale(), prepare(upscale(), Source(clip())), MovingDisc(SIZE))
+
+
+@pytest.mark.parametrize(
+    ("options", "name"),
+    [({"scale": 0}, "scale"), ({"scale": -2}, "scale"), ({"scale": 1.5}, "scale"), ({"reach": -1}, "reach")],
+    ids=["0", "-2", "1.5", "reach"],
+)
+def test_options_that_cannot_be_are_refused_by_name(options: dict[str, object], name: str) -> None:
+    with pytest.raises(BadInput, match=name):
+        upscale(**options)
+
+
+def test_an_unknown_kernel_is_refused_before_the_fit() -> None:
+    with pytest.raises(BadInput, match="kernel 'cubic'; choose one of area, bicubic, gaussian"):
+        prepare(upscale(kernel="cubic"), Source(clip()))
+
+
+# ---------------------------------------------------------------------------- benchmark
+@pytest.mark.parametrize("kernel", ["area", "bicubic"])
+def test_what_is_given_is_the_truth_shrunk(kernel: str) -> None:
+    truth, task = clip(), upscale(kernel=kernel)
+    given = task.simulate(truth, torch.Generator())
+    assert given.video.size == (16, 24) and torch.equal(given.video.times, truth.times)
+    small = shrink(size=(16, 24), kernel=kernel)(truth.frames())  # type: ignore[arg-type]
+    assert float((given.video.frames() - small).abs().max()) < 1.1 / 255
+    assert task.judged(given, truth) is None
+    assert task.plan(given).size == truth.size
+
+
+def test_a_truth_that_is_no_multiple_of_the_scale_says_so() -> None:
+    with pytest.raises(BadInput, match="no multiple of the scale 3"):
+        upscale(scale=3).simulate(clip(), torch.Generator())
