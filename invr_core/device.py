@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ctypes
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 
 import torch
@@ -32,15 +34,33 @@ def resolve(name: str) -> torch.device:
     raise DeviceUnavailable(f"unknown device {name!r}; use auto, cpu, cuda or cuda:N")
 
 
-@cache
-def prepare_cpu() -> None:
-    """Make this process fit fast on a CPU: numbers too small to matter count as 0, and freed memory is kept.
+@contextmanager
+def flushed_denormals() -> Iterator[None]:
+    """Within it, numbers too small to matter count as 0 on the CPU; afterwards all is as it was.
 
-    Denormal numbers, which a recurrence that is nearly silent is full of, cost ten times what others do. Memory that
-    is given back and mapped anew can cost half of a step; M_MMAP_THRESHOLD and M_TRIM_THRESHOLD of mallopt(3) keep it
-    (on Linux with glibc; elsewhere nothing is done).
+    Denormal numbers, which a recurrence that is nearly silent is full of, cost ten times what others do.
+
+    Example:
+        >>> with flushed_denormals():
+        ...     print(sys.float_info.min / 2)
+        0.0
+        >>> sys.float_info.min / 2 > 0
+        True
     """
+    before = sys.float_info.min / 2 == 0
     torch.set_flush_denormal(True)
+    try:
+        yield
+    finally:
+        torch.set_flush_denormal(before)
+
+
+@cache
+def keep_freed_memory() -> None:
+    """Ask glibc to keep freed memory instead of giving it back and mapping it anew, which can cost half of a step.
+
+    Source: M_MMAP_THRESHOLD and M_TRIM_THRESHOLD of mallopt(3). Does nothing elsewhere than on Linux with glibc.
+    """
     if sys.platform.startswith("linux"):
         mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
         if mallopt is not None:

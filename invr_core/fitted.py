@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from invr_core.device import flushed_denormals
 from invr_core.errors import BadInput, OutOfSpan, Unsupported
 from invr_core.models.base import Geometry, ModelConfig, Network
 from invr_core.query import Query
@@ -55,6 +56,7 @@ class Fitted:
             )
         return times.clamp(first, last)
 
+    @flushed_denormals()
     def __call__(self, query: Query) -> Tensor:
         """Render a query; see `invr_core.representation.Representation`. One instant at a time, so that a batch
         equals its singles to the bit.
@@ -79,6 +81,7 @@ class Fitted:
             picture = picture[:, :, rows, columns]
         return picture.clamp(0, 1)
 
+    @flushed_denormals()
     def motion(self, t0: Tensor, t1: Tensor) -> Motion:
         """Where the pixels of ``t0`` are at ``t1``, and how far it is to be trusted.
 

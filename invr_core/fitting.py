@@ -14,7 +14,7 @@ from importlib.metadata import version
 import torch
 from torch import Tensor
 
-from invr_core.device import prepare_cpu, resolve
+from invr_core.device import flushed_denormals, keep_freed_memory, resolve
 from invr_core.errors import BadInput, InvrError
 from invr_core.fitted import Fitted
 from invr_core.memory import require_memory
@@ -24,6 +24,10 @@ from invr_core.representation import Representation
 
 SNAPSHOT_EVERY = 25
 """Steps between the good states that a fit goes back to when its loss is no longer finite."""
+MOST_PIXELS = (500_000_000, 50_000_000_000)
+"""Pixels that a fit of no given length goes through at the most, on a CPU (some ten minutes of two cores) and a GPU."""
+LEAST_STEPS = 60
+"""Steps of the shortest fit of no given length."""
 RECOVERIES = 5
 """How often a fit goes back before it gives up."""
 
@@ -85,6 +89,7 @@ class Progress:
 Prior = Callable[[Representation, Tensor], Tensor]
 
 
+@flushed_denormals()
 def fit(
     observation: Observation,
     model: ModelConfig,
@@ -113,7 +118,7 @@ def fit(
     config = config or FitConfig()
     began = time.monotonic()
     device = resolve(config.device)
-    prepare_cpu()
+    keep_freed_memory()
     _require_trust(observation)
     geometry = Geometry.of(observation)
     solved = model.solve(geometry)
@@ -179,8 +184,10 @@ class _Loop:
         self.good = self._snapshot()
 
     def _default_steps(self) -> int:
-        epochs = self.recipe.epochs[self.device.type == "cuda"]
-        return max(math.ceil(epochs * len(self.observation.video) / self.batch), 60)
+        accelerated = self.device.type == "cuda"
+        passes = math.ceil(self.recipe.epochs[accelerated] * len(self.observation.video) / self.batch)
+        affordable = MOST_PIXELS[accelerated] // (self.batch * math.prod(self.observation.clip_size))
+        return max(min(passes, affordable), LEAST_STEPS)
 
     def _shuffled(self) -> Iterator[list[int]]:
         count = len(self.observation.video)

@@ -10,6 +10,9 @@ from torch import Tensor
 
 from invr_core.errors import BadInput
 
+MOST_INSTANTS = 10_000_000
+"""How many instants a rate or a factor may ask for: four days of video."""
+
 
 @dataclass(frozen=True)
 class Region:
@@ -89,7 +92,7 @@ def subdivide(times: Tensor, factor: int) -> Tensor:
         ((N - 1) * factor + 1,) float64 seconds.
 
     Raises:
-        BadInput: if factor is less than 1.
+        BadInput: if factor is less than 1, or asks for more than `MOST_INSTANTS`.
 
     Example:
         >>> subdivide(torch.tensor([0.0, 1.0, 3.0], dtype=torch.float64), 2).tolist()
@@ -99,6 +102,7 @@ def subdivide(times: Tensor, factor: int) -> Tensor:
         raise BadInput(f"factor must be a whole number of at least 1, got {factor}")
     if len(times) < 2:
         return times.clone()
+    _require_few((len(times) - 1) * factor + 1, f"a factor of {factor}")
     fractions = torch.arange(factor, dtype=torch.float64) / factor
     inner = times[:-1, None] + (times[1:] - times[:-1])[:, None] * fractions
     return torch.cat([inner.flatten(), times[-1:]])
@@ -115,7 +119,7 @@ def at_rate(span: tuple[float, float], fps: float) -> Tensor:
         (M,) float64 seconds.
 
     Raises:
-        BadInput: if fps is not positive and finite.
+        BadInput: if fps is not positive and finite, or asks for more than `MOST_INSTANTS`.
 
     Example:
         >>> at_rate((1.0, 2.0), 4).tolist()
@@ -123,5 +127,12 @@ def at_rate(span: tuple[float, float], fps: float) -> Tensor:
     """
     if not (math.isfinite(fps) and fps > 0):
         raise BadInput(f"fps must be a positive number, got {fps}")
-    count = math.floor((span[1] - span[0]) * fps + 1e-6) + 1
+    wanted = (span[1] - span[0]) * fps + 1e-6
+    _require_few(wanted, f"{fps:g} frames per second from {span[0]:g} to {span[1]:g} s")
+    count = math.floor(wanted) + 1
     return (span[0] + torch.arange(count, dtype=torch.float64) / fps).clamp(max=span[1])
+
+
+def _require_few(count: float, what: str) -> None:
+    if count > MOST_INSTANTS:
+        raise BadInput(f"{what} would be {count:.3g} frames, and at most {MOST_INSTANTS:,} are offered; ask for fewer")

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 import torch
 
-from invr_core.device import prepare_cpu, resolve
+from invr_core.device import flushed_denormals, keep_freed_memory, resolve
 from invr_core.errors import DeviceUnavailable
+from invr_core.fitting import FitConfig, fit
+from invr_core.models.cwrnn import CWRNN
+from invr_core.observation import Observation
+from invr_core.query import Query
+from invr_core.video import Video
 
 
 def cuda(monkeypatch: pytest.MonkeyPatch, count: int) -> None:
@@ -40,10 +47,36 @@ def test_cuda_asked_for_and_absent_says_what_to_do(monkeypatch: pytest.MonkeyPat
 @pytest.mark.parametrize("count", [0, 9])
 def test_other_names_are_unknown(monkeypatch: pytest.MonkeyPatch, name: str, count: int) -> None:
     cuda(monkeypatch, count)
-    with pytest.raises(DeviceUnavailable, match="unknown device .*; use auto, cpu, cuda or cuda:N"):
+    with pytest.raises(DeviceUnavailable, match=r"unknown device .*; use auto, cpu, cuda or cuda:N"):
         resolve(name)
 
 
 def test_the_allocator_may_be_asked_again() -> None:
-    prepare_cpu()
-    prepare_cpu()
+    keep_freed_memory()
+    keep_freed_memory()
+
+
+def smallest() -> float:
+    """A denormal number, or 0 where they are flushed."""
+    return sys.float_info.min / 2
+
+
+def test_denormals_are_flushed_for_a_while_only() -> None:
+    assert smallest() > 0
+    with pytest.raises(KeyError), flushed_denormals():
+        assert smallest() == 0
+        with flushed_denormals():
+            assert smallest() == 0
+        assert smallest() == 0
+        raise KeyError
+    assert smallest() > 0
+
+
+def test_fitting_and_asking_leave_the_arithmetic_of_the_process_alone() -> None:
+    seen: list[float] = []
+    video = Video.of(torch.rand(3, 3, 16, 24))
+    rep = fit(Observation(video), CWRNN(), FitConfig(steps=1, device="cpu"), on_step=lambda p: seen.append(smallest()))
+    assert seen == [0.0] and smallest() > 0
+    rep(Query(video.times))
+    rep.motion(video.times[:1], video.times[1:2])
+    assert smallest() > 0

@@ -130,3 +130,13 @@ def test_the_rate_of_a_clip_gives_its_own_instants(fps: float) -> None:
 def test_a_rate_that_is_none_is_refused(fps: float) -> None:
     with pytest.raises(BadInput, match="fps must be a positive number"):
         at_rate((0.0, 1.0), fps)
+
+
+def test_more_instants_than_anyone_wants_are_refused() -> None:
+    given_times = torch.tensor([0.0, 1.0], dtype=torch.float64)
+    with pytest.raises(BadInput, match=r"a factor of 10+ would be 1e\+15 frames, and at most 10,000,000"):
+        subdivide(given_times, 10**15)
+    for span in ((0.0, 1e15), (-1e308, 1e308)):
+        with pytest.raises(BadInput, match=r"25 frames per second from .* frames, and at most 10,000,000"):
+            at_rate(span, 25)
+    assert len(at_rate((0.0, 100.0), 1000)) == 100_001

@@ -212,6 +212,8 @@ def test_a_place_for_what_is_fitted_that_cannot_be(refuses: Refuses, fits: Any, 
         ("interpolate", ["--fps", "0"], "--fps 0"),
         ("interpolate", ["--fps", "-25"], "--fps -25"),
         ("interpolate", ["--fps", "nan"], "--fps nan"),
+        ("interpolate", ["--fps", "1e15"], "would be 1.2e+14 frames"),
+        ("interpolate", ["--factor", "1000000000000"], "would be 3e+12 frames"),
         ("interpolate", ["--fps", "25", "--times", "0.1"], "fps or times, not both"),
         ("interpolate", ["--times", "0.1,7"], "7 s lies outside the clip, which spans 0 to 0.12 s"),
         ("interpolate", ["--times=-0.5,0.1"], "-0.5 s lies outside the clip"),
@@ -303,9 +305,9 @@ def pickled(source: str) -> str:
     return "pickle.invr"
 
 
-def unbuildable(source: str, **sizes: object) -> str:
-    """A file of ours in every respect, checksum included, but for a size that no tensor stands for."""
-    geometry = Geometry.of(Observation(open_video("in.mkv")))
+def unbuildable(source: str, span: tuple[float, float] = (0.0, 0.12), **sizes: object) -> str:
+    """A file of ours in every respect, checksum included, but for numbers that no tensor stands for."""
+    geometry = replace(Geometry.of(Observation(open_video("in.mkv"))), span=span)
     config = CWRNN().solve(geometry)
     network = config.build(geometry)
     for value in network.state_dict().values():
@@ -335,6 +337,11 @@ FILES: dict[str, tuple[Callable[[str], str], str]] = {
     "no state": (lambda source: unbuildable(source, coarse_size=(0, 3)), "sizes.invr"),
     "huge state": (lambda source: unbuildable(source, coarse_size=(10**6, 10**6)), "sizes.invr"),
 }
+
+
+@pytest.mark.parametrize("span", [(0.0, 1e15), (-1e308, 1e308)])
+def test_a_file_that_claims_to_last_for_ever(refuses: Refuses, span: tuple[float, float]) -> None:
+    assert "would be" in refuses("query", unbuildable("", span), "out.mkv", "--fps", "25")
 
 
 @pytest.mark.parametrize("kind", FILES)
