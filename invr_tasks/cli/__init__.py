@@ -57,6 +57,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         except InvrError as error:
             _say("error", str(error))
             return 2
+        except BrokenPipeError:  # whoever read our output has seen enough
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 0
         except OSError as error:
             if error.errno not in _OUTSIDE:
                 return _bug()

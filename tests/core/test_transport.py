@@ -10,7 +10,7 @@ from invr_core.errors import OutOfSpan, Unsupported
 from invr_core.query import Query
 from invr_core.representation import Motion
 from invr_core.testing import MovingDisc
-from invr_core.transport import mean, median, neighbours, transport
+from invr_core.transport import mean, median, neighbours, patched, transport
 from invr_core.video import Video
 
 TIMES = torch.linspace(0, 1, 9, dtype=torch.float64)
@@ -109,16 +109,16 @@ def test_validity_ends_where_the_way_leaves_the_frame(seconds: float) -> None:
     assert torch.allclose(brought.pictures[0, :, rows, columns], moved[0, :, rows, columns], atol=1e-5)
 
 
-def test_pixels_of_no_weight_are_neither_valid_nor_seen() -> None:
+def test_pixels_of_no_weight_are_neither_valid_nor_seen_once_patched() -> None:
     rep = Sliding((16, 20), (8.0, 0.0))  # one pixel to the right in each interval
     video = shown(rep)
     weight = torch.ones(9, 1, 16, 20)
     weight[5, 0, 4:8, 6:12] = 0
     results = []
     for garbage in (0.0, 1.0):
-        frames = torch.where(weight > 0, video.frames(), garbage)
-        brought = transport(Video.of(frames, TIMES), rep, 0.5, [5], weight=Video.of(weight, TIMES))
-        results.append(brought)
+        given = Video.of(torch.where(weight > 0, video.frames(), garbage), TIMES)
+        trust = Video.of(weight, TIMES)
+        results.append(transport(patched(given, trust), rep, 0.5, [5], weight=trust))
     expected = torch.ones(16, 20)
     expected[4:8, 5:11] = 0
     expected[:, 19] = 0

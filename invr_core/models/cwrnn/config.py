@@ -13,6 +13,10 @@ from invr_core.models.base import Geometry, ModelConfig, Network, Recipe
 
 MOTION_SHARE, ANCHOR_SHARE = 0.2, 0.6
 """Shares of the parameters that are not network weights; the rest is the residual's appearance."""
+LEVELS = ((1, 4, 0.4), (4, 2, 0.5), (16, 2, 1.0))
+"""Of each appearance level: intervals from node to node, channels, share of what the levels before it have left."""
+RICHNESS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64)
+"""Factors of the levels' channels that are tried until a budget is met: small ones leave the rest to resolution."""
 STRIDE = 4
 """Most intervals that a step of the recurrence spans."""
 
@@ -61,9 +65,8 @@ class CWRNN(ModelConfig):
         if self.levels:
             return self
         height, width = geometry.size
-        samples = 3 * height * width * len(geometry.times)
-        params = self.params or max(round(samples / 20), 40_000)
-        coarse = replace(
+        params = self.params or max(round(3 * height * width * len(geometry.times) / 20), 40_000)
+        start = replace(
             self,
             params=params,
             segments=1,
@@ -72,22 +75,31 @@ class CWRNN(ModelConfig):
             anchor_size=(1, 1),
             motion_size=(1, 1),
             coarse_size=(max(math.ceil(height / 8), 2), max(math.ceil(width / 8), 2)),
-            levels=((1, 4, 1, 1), (1, 2, 1, 1), (1, 2, 1, 1)),
         )
-        weights = coarse.count(geometry) - coarse._stored()
-        stored = params - weights
+        nearest = 0
+        for richness in RICHNESS:
+            solved = start._spend(params, geometry, richness)
+            count = solved.count(geometry)
+            if abs(count - params) <= 0.01 * params:
+                return solved
+            nearest = count if abs(count - params) < abs(nearest - params) else nearest
+        many = nearest < params
+        raise BadInput(
+            f"{params:,} parameters are too {'many' if many else 'few'} for this clip of {width}x{height} and "
+            f"{len(geometry.times)} frames; {'at most' if many else 'from'} about {nearest:,} can be met (--params)"
+        )
+
+    def _spend(self, params: int, geometry: Geometry, richness: int) -> CWRNN:
+        """Sizes that spend a budget: on the network first, then on anchors and motion, and on detail what is left."""
         intervals = max(len(geometry.times) - 1, 1)
-        smallest = weights + 64 * (intervals + 8)
-        if stored < params * 0.1 or params < smallest:
-            raise BadInput(
-                f"{params:,} parameters are too few for this clip; the network alone has {weights:,}: "
-                f"give at least {max(smallest, math.ceil(weights / 0.9)):,} (--params)"
-            )
-        solved = coarse._anchors(geometry, intervals, ANCHOR_SHARE * stored)
+        bare = replace(self, levels=tuple((1, richness * channels, 1, 1) for _, channels, _ in LEVELS))
+        weights = bare.count(geometry) - bare._stored()
+        stored = max(params - weights, 0)
+        solved = bare._anchors(geometry, intervals, ANCHOR_SHARE * stored)
         motion = _fit_area(geometry.size, MOTION_SHARE * stored / (2 * solved.segments * solved.steps), finest=4)
         solved = replace(solved, motion_size=motion)
         left = params - weights - solved._stored(levels=False)
-        return replace(solved, levels=_levels(geometry.size, intervals, left))
+        return replace(solved, levels=_levels(geometry.size, intervals, left, richness))
 
     def _anchors(self, geometry: Geometry, intervals: int, share: float) -> CWRNN:
         """As many anchors as the share pays for at half resolution, from one each 4 to one each 24 intervals."""
@@ -141,12 +153,12 @@ def _fit_area(size: tuple[int, int], area: float, finest: float) -> tuple[int, i
     return h, w
 
 
-def _levels(size: tuple[int, int], intervals: int, budget: int) -> tuple[tuple[int, ...], ...]:
-    """Three appearance levels, each finer in space and sparser in time than the one before, that spend a budget."""
+def _levels(size: tuple[int, int], intervals: int, budget: int, richness: int) -> tuple[tuple[int, ...], ...]:
+    """The appearance levels that spend a budget, each with ``richness`` times its usual channels."""
     levels: list[tuple[int, ...]] = []
-    plan = ((1, 4, 0.4), (4, 2, 0.5), (16, 2, 1.0))
-    for every, channels, share in plan:
+    for every, channels, share in LEVELS:
         instants = max(round(intervals / every), 1)
         left = budget - sum(math.prod(level) for level in levels)
-        levels.append((instants, channels, *_fit_area(size, share * left / (instants * channels), finest=2)))
+        cells = share * left / (instants * channels * richness)
+        levels.append((instants, channels * richness, *_fit_area(size, cells, finest=2)))
     return tuple(levels)
