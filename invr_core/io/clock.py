@@ -44,6 +44,8 @@ def mend(stamps: Sequence[float | None], step: float) -> tuple[list[float], int]
     for i in range(kept[-1] + 1, len(stamps)):
         times[i] = values[-1] + (i - kept[-1]) * step
     times[kept] = values
+    if bool((np.diff(times) <= 0).any()):  # stamps too close together to leave room for others
+        return [float(values[0]) + i * max(step, 1e-6) for i in range(len(stamps))], len(stamps)
     return times.tolist(), len(stamps) - len(kept)
 
 

@@ -58,6 +58,9 @@ class Refinement(nn.Module):
 class Compensation(nn.Module):
     """From two warped anchors, two states and the residual's detail to a picture.
 
+    Either side counts by its nearness, and not at all where the other's anchor stands: there the next stretch takes
+    over, and the picture must not jump.
+
     Args:
         anchor_channels: of an anchor; the first three are its picture.
         channels: of each recurrent state.
@@ -69,7 +72,7 @@ class Compensation(nn.Module):
         super().__init__()
         self.refine = Refinement(channels)
         self.enter = nn.Conv2d(2 * anchor_channels + 3, width, 1)
-        self.states = nn.Conv2d(4 * channels, width, 1)
+        self.states = nn.Conv2d(2 * channels, width, 1)
         self.detail = nn.Conv2d(detail, width, 1, bias=False)
         self.cells = nn.Sequential(*(Cell(width) for _ in range(depth)))
         self.leave = nn.Conv2d(width, 12, 1)
@@ -99,12 +102,14 @@ class Compensation(nn.Module):
         half = (size[0] // 2, size[1] // 2)
         flow_before, flow_after, logit = self.refine(ahead, behind, reach)
         warped_before, warped_after = _fetch(before, flow_before, half), _fetch(after, flow_after, half)
-        prior = torch.logit(reach.clamp(0.02, 0.98))
-        gate = torch.sigmoid(resize(logit, half) + prior)
+        gate = torch.sigmoid(resize(logit, half) + torch.logit(reach))  # exactly 0 and 1 at the anchors
         blend = torch.lerp(warped_before[:, :3], warped_after[:, :3], gate)
-        x = self.enter(torch.cat([warped_before, warped_after, blend], 1))
-        states = torch.cat([ahead.appearance, ahead.motion, behind.appearance, behind.motion], 1)
-        x = x + resize(self.states(states), half) + resize(self.detail(detail), half)
+        mixed = torch.lerp(warped_before, warped_after, reach)
+        apart = 4 * reach * (1 - reach) * (warped_before - warped_after).abs()
+        x = self.enter(torch.cat([mixed, apart, blend], 1))
+        appearance = torch.lerp(ahead.appearance, behind.appearance, reach)
+        motion = torch.lerp(ahead.motion, behind.motion, reach)
+        x = x + resize(self.states(torch.cat([appearance, motion], 1)), half) + resize(self.detail(detail), half)
         x = self.leave(self.cells(x))
         return F.interpolate(blend, size, mode="bilinear", align_corners=False) + F.pixel_shuffle(x, 2)
 

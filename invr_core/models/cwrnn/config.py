@@ -76,24 +76,33 @@ class CWRNN(ModelConfig):
             motion_size=(1, 1),
             coarse_size=(max(math.ceil(height / 8), 2), max(math.ceil(width / 8), 2)),
         )
-        nearest = 0
-        for richness in RICHNESS:
-            solved = start._spend(params, geometry, richness)
-            count = solved.count(geometry)
-            if abs(count - params) <= 0.01 * params:
+        tried = [start._spend(params, geometry, richness) for richness in RICHNESS]
+        counts = {}
+        for solved in tried:
+            counts[solved] = solved.count(geometry)
+            if abs(counts[solved] - params) <= 0.01 * params:
                 return solved
-            nearest = count if abs(count - params) < abs(nearest - params) else nearest
-        many = nearest < params
+        below = [solved for solved in tried if counts[solved] <= params]
+        if not self.params and below:
+            return max(below, key=lambda solved: counts[solved])
+        possible = max(counts.values()) if below else start._least(geometry)
         raise BadInput(
-            f"{params:,} parameters are too {'many' if many else 'few'} for this clip of {width}x{height} and "
-            f"{len(geometry.times)} frames; {'at most' if many else 'from'} about {nearest:,} can be met (--params)"
+            f"{params:,} parameters are too {'many' if below else 'few'} for this clip of {width}x{height} and "
+            f"{len(geometry.times)} frames; give at {'most' if below else 'least'} {possible:,} (--params)"
         )
+
+    def _least(self, geometry: Geometry) -> int:
+        """The smallest budget, to a few percent, that can be met."""
+        params = self._spend(0, geometry, 1).count(geometry)
+        while abs(self._spend(params, geometry, 1).count(geometry) - params) > 0.01 * params:
+            params = math.ceil(1.02 * params)
+        return params
 
     def _spend(self, params: int, geometry: Geometry, richness: int) -> CWRNN:
         """Sizes that spend a budget: on the network first, then on anchors and motion, and on detail what is left."""
         intervals = max(len(geometry.times) - 1, 1)
         bare = replace(self, levels=tuple((1, richness * channels, 1, 1) for _, channels, _ in LEVELS))
-        weights = bare.count(geometry) - bare._stored()
+        weights = bare._weights(geometry)
         stored = max(params - weights, 0)
         solved = bare._anchors(geometry, intervals, ANCHOR_SHARE * stored)
         motion = _fit_area(geometry.size, MOTION_SHARE * stored / (2 * solved.segments * solved.steps), finest=4)
@@ -107,7 +116,7 @@ class CWRNN(ModelConfig):
         affordable = share / (self.anchor_channels * math.ceil(height / 2) * math.ceil(width / 2))
         segments = min(max(math.floor(affordable) - 1, math.ceil(intervals / 24), 1), math.ceil(intervals / 4))
         apart = math.ceil(intervals / segments)
-        rounds = math.ceil(apart / STRIDE)
+        rounds = max(math.ceil(apart / STRIDE), min(apart, 2))  # the second step is the first that coupling reaches
         stride = math.ceil(apart / rounds)
         segments = math.ceil(intervals / (rounds * stride))
         size = _fit_area(geometry.size, share / (self.anchor_channels * (segments + 1)), finest=2)
@@ -123,6 +132,11 @@ class CWRNN(ModelConfig):
         motion = 2 * self.segments * self.steps * math.prod(self.motion_size)
         return anchors + motion + (sum(math.prod(level) for level in self.levels) if levels else 0)
 
+    def _weights(self, geometry: Geometry) -> int:
+        """Parameters of the network proper: what is there beside anchors and grids."""
+        single = replace(geometry, times=geometry.times[:2])
+        return self.count(single) - self._stored()
+
     def count(self, geometry: Geometry) -> int:
         """How many parameters a network of these sizes has; nothing is allocated."""
         with torch.device("meta"):
@@ -132,24 +146,42 @@ class CWRNN(ModelConfig):
         """The network; see `invr_core.models.cwrnn.network.CWRNNNetwork`."""
         from invr_core.models.cwrnn.network import CWRNNNetwork
 
-        for name, most in (("channels", 1024), ("anchor_channels", 64), ("width", 1024), ("depth", 64)):
+        self._require_whole(geometry)
+        return CWRNNNetwork(self, geometry)
+
+    def _require_whole(self, geometry: Geometry) -> None:
+        """Refuse sizes that `solve` would not choose: they may come from a stranger's file."""
+        limits = {
+            "channels": 1024,
+            "anchor_channels": 64,
+            "width": 1024,
+            "depth": 64,
+            "rounds": 10**6,
+            "stride": STRIDE,
+        }
+        for name, most in limits.items():
             if not 1 <= getattr(self, name) <= most:
                 raise BadInput(f"{name} of the cwrnn model must be from 1 to {most}, got {getattr(self, name)}")
-        if (
-            not 1 <= len(self.levels) <= 16
-            or min(self.segments, self.rounds, self.stride) < 1
-            or self.anchor_channels < 3
-        ):
-            raise BadInput("the sizes of this cwrnn config are not whole; build what `solve` returns")
-        return CWRNNNetwork(self, geometry)
+        intervals = max(len(geometry.times) - 1, 1)
+        sizes = [self.anchor_size, self.motion_size, self.coarse_size, *(level[2:] for level in self.levels)]
+        most_high, most_wide = max(geometry.size[0], 2), max(geometry.size[1], 2)
+        whole = (
+            self.anchor_channels >= 3
+            and len(self.levels) == len(LEVELS)
+            and all(len(level) == 4 and min(level) >= 1 for level in self.levels)
+            and all(len(size) == 2 and 1 <= size[0] <= most_high and 1 <= size[1] <= most_wide for size in sizes)
+            and 1 <= self.segments <= intervals <= self.segments * self.steps
+        )
+        if not whole:
+            raise BadInput("the sizes of this cwrnn config do not fit its clip; build what `solve` returns")
 
 
 def _fit_area(size: tuple[int, int], area: float, finest: float) -> tuple[int, int]:
     """The (h, w) of a frame's shape with about ``area`` cells, at most ``1 / finest`` of the frame."""
     height, width = size
     scale = min(math.sqrt(max(area, 1) / (height * width)), 1 / finest)
-    h = max(round(height * scale), 1)
-    w = max(min(round(area / h), math.ceil(width / finest)), 1)
+    h = max(min(math.floor(height * scale), math.floor(area)), 1)
+    w = max(min(math.floor(area / h), math.ceil(width / finest)), 1)
     return h, w
 
 

@@ -105,9 +105,9 @@ class CWRNNNetwork(Network):
         config = self.config
         starts = torch.cat([segments, segments + 1])
         sign = torch.cat([torch.ones(len(segments)), -torch.ones(len(segments))]).double()
-        appearance = self.begin(resize(self.anchors[starts], (config.coarse_size[0], config.coarse_size[1])))
-        origin = appearance.new_zeros(len(starts), 2, *config.motion_size)
-        state = State(torch.tanh(appearance), torch.zeros_like(appearance), origin)
+        coarse = resize(self.anchors[starts], (config.coarse_size[0], config.coarse_size[1]))
+        appearance = torch.tanh(self.begin(coarse))
+        state = State(appearance, torch.zeros_like(appearance), coarse.new_zeros(len(starts), 2, *config.motion_size))
         states, velocities = [], []
         for step in range(config.rounds):
             states.append(state)

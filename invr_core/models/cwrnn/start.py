@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import cv2
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from invr_core.errors import BadInput
 from invr_core.fill import fill
 from invr_core.noise import gaussian_level
 from invr_core.observation import Observation
@@ -23,6 +25,9 @@ if TYPE_CHECKING:
 
 BLUR_PER_NOISE, MOST_BLUR = 10.0, 2.0
 """Pixels of Gaussian blur per unit of noise before optical flow, and its bound."""
+
+SMALLEST = 16
+"""Pixels of the shorter side from which DIS flow can be had."""
 
 
 @torch.no_grad()
@@ -41,42 +46,54 @@ def initialise(network: CWRNNNetwork, observation: Observation, generator: torch
     video = observation.video
     for index in range(len(network.anchors)):
         instant = network.first + index * network.config.steps * network.interval
-        nearest = int((video.times - instant).abs().argmin())
-        frame = fill(video.read([nearest]), _trusted(observation, nearest))
+        frame = _nearest_frame(observation, instant)
         small = F.interpolate(frame, network.anchors.shape[-2:], mode="bilinear", antialias=True, align_corners=False)
         network.anchors[index, :3] = small[0]
-    if network.config.warm_start and len(video) > 1:
-        network.grid.motion.nodes.copy_(_velocities(network, observation))
+    if network.config.warm_start and min(video.size) >= SMALLEST:
+        _set_velocities(network, observation)
 
 
-def _velocities(network: CWRNNNetwork, observation: Observation) -> Tensor:
-    """DIS flow between neighbouring given frames, as pixels of the motion scale per interval, at the grid's nodes."""
+def _nearest_frame(observation: Observation, instant: float) -> Tensor:
+    """The given frame nearest to an instant of which anything is trusted, its hidden pixels filled: (1, 3, H, W)."""
     video = observation.video
+    for index in (video.times - instant).abs().argsort().tolist():
+        trusted = _trusted(observation, index)
+        if bool((trusted > 0).any()):
+            return fill(video.read([index]), trusted)
+    raise BadInput("no pixel of the clip is trusted; there is nothing to fit")
+
+
+def _set_velocities(network: CWRNNNetwork, observation: Observation) -> None:
+    """DIS flow between neighbouring given frames, as pixels of the motion scale per interval, at the grid's nodes."""
     nodes = network.grid.motion.nodes
-    size = (nodes.shape[2], nodes.shape[3])
-    spread = torch.zeros(nodes.shape)
-    flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
-    middles = ((video.times[1:] + video.times[:-1]) / 2 - network.first) / network.interval
-    lengths = (video.times[1:] - video.times[:-1]) / network.interval
-    frames = _readable(observation)
-    pairs: list[Tensor] = []
-    last, trusted = next(frames)
-    for index, (new, newly) in enumerate(frames):
-        there, back = (flow.calc(*pair, np.zeros((*new.shape, 2), np.float32)) for pair in ((last, new), (new, last)))
-        mean = torch.from_numpy((np.asarray(there) - np.asarray(back)) / 2).permute(2, 0, 1)[None] / float(
-            lengths[index]
-        )
-        pairs.append(_shrink_flow(fill(mean, trusted * newly), size))
-        last, trusted = new, newly
-    known = torch.cat(pairs)
+    known, middles = _flows(observation, (nodes.shape[2], nodes.shape[3]), network.interval)
+    if not known:
+        return
+    places = (torch.tensor(middles, dtype=torch.float64) - network.first) / network.interval
     for node in range(len(nodes)):
-        place = float(torch.searchsorted(middles, torch.tensor([node + 0.5], dtype=torch.float64)))
-        after = min(int(place), len(known) - 1)
+        after = min(int(torch.searchsorted(places, node + 0.5)), len(known) - 1)
         before = max(after - 1, 0)
-        gap = float(middles[after] - middles[before])
-        share = min(max((node + 0.5 - float(middles[before])) / gap, 0.0), 1.0) if gap > 0 else 0.0
-        spread[node] = torch.lerp(known[before], known[after], share)
-    return spread
+        gap = float(places[after] - places[before])
+        share = min(max((node + 0.5 - float(places[before])) / gap, 0.0), 1.0) if gap > 0 else 0.0
+        nodes[node] = torch.lerp(known[before], known[after], share)
+
+
+def _flows(observation: Observation, size: tuple[int, int], interval: float) -> tuple[list[Tensor], list[float]]:
+    """Flow per interval, (2, h, w) each, between neighbours that show something, and the middles of those pairs."""
+    times = observation.video.times.tolist()
+    dis = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+    flows, middles = [], []
+    for index, ((old, before), (new, after)) in enumerate(pairwise(_readable(observation))):
+        trusted = before * after
+        if not bool((trusted > 0).any()):
+            continue
+        empty = np.zeros((*new.shape, 2), np.float32)
+        there, back = (np.asarray(dis.calc(*pair, empty.copy())) for pair in ((old, new), (new, old)))
+        mean = torch.from_numpy((there - back) / 2).permute(2, 0, 1)[None]
+        length = (times[index + 1] - times[index]) / interval
+        flows.append(_shrink_flow(fill(mean, trusted), size)[0] / length)
+        middles.append((times[index + 1] + times[index]) / 2)
+    return flows, middles
 
 
 def _readable(observation: Observation) -> Iterator[tuple[NDArray[np.uint8], Tensor]]:
@@ -85,8 +102,9 @@ def _readable(observation: Observation) -> Iterator[tuple[NDArray[np.uint8], Ten
     What is hidden is filled from around it; what is noisy is blurred, the more the noisier.
     """
     video = observation.video
-    probe = video.read(range(0, len(video), max(len(video) // 4, 1)))
-    blur = min(gaussian_level(probe) * BLUR_PER_NOISE, MOST_BLUR)
+    probes = range(0, len(video), max(len(video) // 4, 1))
+    level = gaussian_level(torch.cat([fill(video.read([i]), _trusted(observation, i)) for i in probes]))
+    blur = min(level * BLUR_PER_NOISE, MOST_BLUR)
     for index in range(len(video)):
         trusted = _trusted(observation, index)
         picture = (fill(video.read([index]), trusted)[0].permute(1, 2, 0).numpy() * 255).round().astype(np.uint8)

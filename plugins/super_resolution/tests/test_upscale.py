@@ -142,7 +142,7 @@ def test_options_that_cannot_be_are_refused_by_name(options: dict[str, object], 
 
 
 def test_an_unknown_kernel_is_refused_before_the_fit() -> None:
-    with pytest.raises(BadInput, match="kernel 'cubic'; choose one of area, bicubic, gaussian"):
+    with pytest.raises(BadInput, match="kernel must be one of area, bicubic, gaussian"):
         prepare(upscale(kernel="cubic"), Source(clip()))
 
 

@@ -95,7 +95,7 @@ def test_the_start_already_shows_the_clip() -> None:
         (REGULAR, SIZE, 60_000, 2),
         (IRREGULAR, SIZE, 60_000, 2),
         (LONG, SIZE, 20_000, 1),
-        (range(26), (24, 32), 17_000, 2),
+        (range(26), (24, 32), 16_000, 2),
     ],
     ids=["regular", "irregular", "one segment", "two of several steps"],
 )

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 from skimage.restoration import denoise_nl_means
 from torch import Tensor
 from torch.nn import functional as F
 
+from invr_core.errors import BadInput
 from invr_core.fill import fill
 from invr_core.noise import gaussian_level, impulses
 from invr_core.observation import Observation, charbonnier, squared
@@ -23,10 +24,14 @@ from invr_tasks.task import Source, Task
 
 __all__ = ["Denoise", "DenoiseConfig"]
 
+Noise = Literal["auto", "gaussian", "salt-pepper"]
+
 IMPULSES_FROM = 0.01
 """Share of impulses in the frames from which noise counts as salt-and-pepper."""
 SLIGHT = 0.01
 """Once noise is known to be salt-and-pepper, the difference from its surroundings that makes an extreme pixel one."""
+PATCH = 5
+"""Pixels across the patches that non-local means compares."""
 PROBES = 5
 """Frames from which the kind and the level of the noise are told."""
 
@@ -35,10 +40,16 @@ PROBES = 5
 class DenoiseConfig:
     """What kind of noise to remove, and how far to look for the same thing seen again."""
 
-    noise: Literal["auto", "gaussian", "salt-pepper"] = "auto"
+    noise: Noise = "auto"
     """The kind of noise; auto tells it from the clip. Its level is always estimated."""
     reach: int = 6
     """How many frames before and after each one are averaged, at most."""
+
+    def __post_init__(self) -> None:
+        if self.noise not in (kinds := get_args(Noise)):
+            raise BadInput(f"noise must be one of {', '.join(kinds)}, got {self.noise!r}")
+        if self.reach < 0:
+            raise BadInput(f"reach must be at least 0 frames, got {self.reach}")
 
 
 class Denoise(Task[DenoiseConfig]):
@@ -88,7 +99,7 @@ class Denoise(Task[DenoiseConfig]):
         own = rep(Query(video.times[index : index + 1]))
         time = float(video.times[index])
         brought = transport(video, rep, time, neighbours(video, time, self.config.reach))
-        here = brought.seconds == 0
+        here = (brought.seconds == 0).to(own.device)
         given = brought.pictures[here]
         excess = _local_mean((brought.pictures - given).square().mean(1, keepdim=True)) - 2 * level**2
         agreement = torch.exp(-excess.clamp(min=0) / (0.3 * level**2 + 1e-8))
@@ -132,6 +143,8 @@ def _local_mean(x: Tensor) -> Tensor:
 
 def _spatially(picture: Tensor, level: float) -> Tensor:
     """What noise averaging has left, removed by non-local means."""
+    if min(picture.shape[-2:]) < PATCH:
+        return picture
     array = picture[0].permute(1, 2, 0).clamp(0, 1).cpu().numpy()
-    clean = denoise_nl_means(array, patch_size=5, patch_distance=6, h=0.6 * level, sigma=level, channel_axis=2)
+    clean = denoise_nl_means(array, patch_size=PATCH, patch_distance=6, h=0.6 * level, sigma=level, channel_axis=2)
     return torch.from_numpy(clean).permute(2, 0, 1)[None].float()

@@ -9,6 +9,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from invr_core.errors import BadInput
 from invr_core.fill import fill
 from invr_core.observation import Observation
 from invr_core.query import Query
@@ -22,6 +23,7 @@ from invr_tasks.task import Source, Task
 __all__ = ["Inpaint", "InpaintConfig"]
 
 
+CUTS = {"static": static_hole, "boxes": box_holes, "moving": moving_hole}
 DRIFT = 4
 """A pixel carried over n frames counts n to the power of minus this: the error of a path grows with its length."""
 OWN_WEIGHT = 1e-5
@@ -36,6 +38,12 @@ class InpaintConfig:
     """How many frames before and after each one are searched, at most."""
     holes: Literal["static", "boxes", "moving"] = "static"
     """Which holes a benchmark cuts; of no effect on a clip of your own."""
+
+    def __post_init__(self) -> None:
+        if self.reach < 0:
+            raise BadInput(f"reach must be at least 0 frames, got {self.reach}")
+        if self.holes not in CUTS:
+            raise BadInput(f"holes must be one of {', '.join(CUTS)}, got {self.holes!r}")
 
 
 class Inpaint(Task[InpaintConfig]):
@@ -67,8 +75,7 @@ class Inpaint(Task[InpaintConfig]):
 
     def simulate(self, truth: Video, generator: torch.Generator) -> Source:
         """Holes of the kind named in the options, black."""
-        cut = {"static": static_hole, "boxes": box_holes, "moving": moving_hole}[self.config.holes]
-        mask = cut(truth)
+        mask = CUTS[self.config.holes](truth)
         return Source(punch(truth, mask), {"mask": mask})
 
     def judged(self, source: Source, truth: Video) -> Video | None:

@@ -75,7 +75,11 @@ class Interpolate(Task[InterpolateConfig]):
 
     def judged(self, source: Source, truth: Video) -> Video | None:
         """The frames strictly between two given ones."""
-        return interpolation_split(truth, self.config.factor)[1].map(lambda frames: torch.ones_like(frames[:, :1]))
+        asked, shown = interpolation_split(truth, self.config.factor)[1], self.plan(source).times
+        both = [i for i, time in enumerate(asked.times) if float((shown - time).abs().min()) < 1e-6]
+        if not both:
+            raise BadInput("no frame of the truth is at an instant that is shown; score with a factor")
+        return asked[both].map(lambda frames: torch.ones_like(frames[:, :1]))
 
     def naive(self, source: Source) -> Video:
         """The two neighbours, blended."""

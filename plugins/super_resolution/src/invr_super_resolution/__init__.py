@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor
@@ -23,6 +23,8 @@ from invr_tasks.task import Source, Task
 __all__ = ["Upscale", "UpscaleConfig"]
 
 
+Kernel = Literal["area", "bicubic", "gaussian"]
+
 ROUNDS = 8
 """Rounds of back-projection; more change nothing that can be seen."""
 TOLERANCE = 0.04
@@ -37,14 +39,18 @@ class UpscaleConfig:
 
     scale: int = 2
     """Whole factor by which height and width grow."""
-    kernel: Literal["area", "bicubic", "gaussian"] = "area"
+    kernel: Kernel = "area"
     """How the small frames came from the large ones: a box (camera pixels), Pillow's bicubic, or a Gaussian."""
     reach: int = 4
     """How many frames before and after each one add their samples, at most."""
 
     def __post_init__(self) -> None:
-        if self.scale < 1:
+        if self.scale != int(self.scale) or self.scale < 1:
             raise BadInput(f"scale must be a whole number of at least 1, got {self.scale}")
+        if self.reach < 0:
+            raise BadInput(f"reach must be at least 0 frames, got {self.reach}")
+        if self.kernel not in (kernels := get_args(Kernel)):
+            raise BadInput(f"kernel must be one of {', '.join(kernels)}, got {self.kernel!r}")
 
 
 class Upscale(Task[UpscaleConfig]):
