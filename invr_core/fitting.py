@@ -121,6 +121,8 @@ def fit(
     keep_freed_memory()
     _require_trust(observation)
     geometry = Geometry.of(observation)
+    if config.minutes is not None:
+        model = model.suited(geometry, config.minutes, device.type == "cuda")
     solved = model.solve(geometry)
     batch = min(config.batch or solved.recipe.batch, len(observation.video))
     require_memory(solved, geometry, batch, device)

@@ -57,6 +57,16 @@ class ModelConfig(ABC):
     name: ClassVar[str]
     recipe: ClassVar[Recipe]
 
+    def suited(self, geometry: Geometry, minutes: float, accelerated: bool) -> Self:
+        """The config for a fit of this length, where it leaves its size open; as it is, unless a model knows better.
+
+        Args:
+            geometry: of the clip.
+            minutes: how long the fit may take.
+            accelerated: whether it runs on a GPU.
+        """
+        return self
+
     @abstractmethod
     def solve(self, geometry: Geometry) -> Self:
         """The same config with every size decided, so that the parameter count asked for is met within 2 %.

@@ -17,6 +17,8 @@ LEVELS = ((1, 4, 0.4), (4, 2, 0.5), (16, 2, 1.0))
 """Of each appearance level: intervals from node to node, channels, share of what the levels before it have left."""
 RICHNESS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64)
 """Factors of the levels' channels that are tried until a budget is met: small ones leave the rest to resolution."""
+SAMPLES_PER_SECOND = (3e6, 3e8)
+"""About how many samples a fit goes through in a second, on two cores of a CPU and on a GPU."""
 STRIDE = 4
 """Most intervals that a step of the recurrence spans."""
 
@@ -59,6 +61,15 @@ class CWRNN(ModelConfig):
     """(h, w) of the recurrent states."""
     levels: tuple[tuple[int, ...], ...] = ()
     """(instants, channels, h, w) of each level of the residual's appearance."""
+
+    def suited(self, geometry: Geometry, minutes: float, accelerated: bool) -> CWRNN:
+        """More parameters where there is time to fit them, fewer where there is not; see `ModelConfig.suited`."""
+        if self.params or self.levels:
+            return self
+        samples = 3 * math.prod(geometry.size) * len(geometry.times)
+        epochs = 60 * minutes * SAMPLES_PER_SECOND[accelerated] / samples
+        factor = min(max(math.sqrt(epochs / self.recipe.epochs[0]), 0.5), 3.0)
+        return replace(self, params=max(round(factor * samples / 20), 40_000))
 
     def solve(self, geometry: Geometry) -> CWRNN:
         """Decide every size; see `ModelConfig.solve`."""

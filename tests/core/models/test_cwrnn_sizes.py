@@ -125,3 +125,10 @@ def test_a_hostile_config_builds_nothing(wrong: dict[str, object]) -> None:
     config = replace(CWRNN().solve(geometry), **wrong)  # type: ignore[arg-type]
     with pytest.raises(BadInput), torch.device("meta"):
         config.build(geometry)
+
+
+def test_more_minutes_mean_more_parameters_unless_they_were_given() -> None:
+    geometry = clip((160, 320), 64)
+    sizes = [CWRNN().suited(geometry, minutes, False).solve(geometry).params for minutes in (0.1, 0.5, 3, 30, 300)]
+    assert sizes == sorted(sizes) and sizes[0] < sizes[2] < sizes[3] == sizes[4]
+    assert CWRNN(params=123_456).suited(geometry, 30, False) == CWRNN(params=123_456)

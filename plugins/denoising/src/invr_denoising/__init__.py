@@ -32,6 +32,8 @@ SLIGHT = 0.01
 """Once noise is known to be salt-and-pepper, the difference from its surroundings that makes an extreme pixel one."""
 PATCH = 5
 """Pixels across the patches that non-local means compares."""
+MOST_LEFT = 2.5
+"""How much more noise than usual the pixels may hold that few frames could be averaged for."""
 PROBES = 5
 """Frames from which the kind and the level of the noise are told."""
 
@@ -105,9 +107,8 @@ class Denoise(Task[DenoiseConfig]):
         agreement = torch.exp(-excess.clamp(min=0) / (0.3 * level**2 + 1e-8))
         weights = torch.where(here.view(-1, 1, 1, 1), 1.0, (brought.validity + 0.05) * agreement)
         averaged, _ = mean(brought.pictures, weights, own, 0.5)
-        effective = weights.sum(0).square() / weights.square().sum(0)
-        left = level * float(effective.rsqrt().mean())
-        return _spatially(averaged, left)
+        left = level * weights.square().sum(0, keepdim=True).sqrt() / weights.sum(0, keepdim=True)
+        return _spatially(averaged.cpu(), left.cpu(), level)
 
     def _without_impulses(self, index: int, video: Video, known: Video, rep: Representation) -> Tensor:
         given, trusted, time = video.read([index]), known.read([index]), float(video.times[index])
@@ -141,10 +142,23 @@ def _local_mean(x: Tensor) -> Tensor:
     return F.avg_pool2d(x, 7, 1, 3, count_include_pad=False)
 
 
-def _spatially(picture: Tensor, level: float) -> Tensor:
-    """What noise averaging has left, removed by non-local means."""
-    if min(picture.shape[-2:]) < PATCH:
+def _spatially(picture: Tensor, left: Tensor, level: float) -> Tensor:
+    """What noise averaging has left, removed by non-local means: more where few frames agreed.
+
+    Args:
+        picture: (1, 3, H, W).
+        left: (1, 1, H, W) standard deviation of the noise that is left.
+        level: that of the noise that was given.
+    """
+    if level == 0 or min(picture.shape[-2:]) < PATCH:
         return picture
-    array = picture[0].permute(1, 2, 0).clamp(0, 1).cpu().numpy()
+    usual = float(left.mean())
+    most = min(MOST_LEFT * usual, level)
+    share = ((left - usual) / (most - usual + 1e-8)).clamp(0, 1)
+    return torch.lerp(_non_local_means(picture, usual), _non_local_means(picture, most), share)
+
+
+def _non_local_means(picture: Tensor, level: float) -> Tensor:
+    array = picture[0].permute(1, 2, 0).clamp(0, 1).numpy()
     clean = denoise_nl_means(array, patch_size=PATCH, patch_distance=6, h=0.6 * level, sigma=level, channel_axis=2)
     return torch.from_numpy(clean).permute(2, 0, 1)[None].float()
