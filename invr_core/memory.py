@@ -10,8 +10,8 @@ import torch
 from invr_core.errors import NotEnoughMemory
 from invr_core.models.base import Geometry, ModelConfig
 
-BYTES_PER_PIXEL = 2600
-"""Of one frame in a step, forward and backward: the fine scale's activations, measured on the models we ship."""
+BYTES_PER_PIXEL = 1500
+"""Of one frame in a step, forward and backward: the activations, as measured on the models we ship (docs/benchmarks)."""
 
 
 def available(device: torch.device) -> int | None:

@@ -35,7 +35,7 @@ def main() -> None:
     options = parser.parse_args()
     width, height = map(int, options.size.split("x"))
     clip = crop_to(Video.open(options.clip)[: options.frames], (height, width))
-    clip = Video.of((clip.frames() * 255).round().to(torch.uint8), clip.times)
+    clip = Video.of(torch.cat([(clip.read([i]) * 255).round().to(torch.uint8) for i in range(len(clip))]), clip.times)
     opened = peak()
     seconds: list[float] = []
     rep = fit(
