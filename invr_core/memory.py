@@ -11,7 +11,7 @@ from invr_core.errors import NotEnoughMemory
 from invr_core.models.base import Geometry, ModelConfig
 
 BYTES_PER_PIXEL = 1500
-"""Of one frame in a step, forward and backward: the activations, as measured on the models we ship (docs/benchmarks)."""
+"""Of one frame in a step, forward and backward: activations, as measured on the models we ship (docs/benchmarks)."""
 
 
 def available(device: torch.device) -> int | None:

@@ -126,25 +126,3 @@ def mean(pictures: Tensor, weights: Tensor, own: Tensor, own_weight: float) -> t
     total = weights.sum(0, keepdim=True)
     brought = (weights * pictures).sum(0, keepdim=True)
     return (brought + own_weight * own) / (total + own_weight), total / (total + own_weight)
-
-
-def median(pictures: Tensor, weights: Tensor) -> Tensor:
-    """The weighted median over pictures, channel by channel: what half of the weight lies below.
-
-    Args:
-        pictures: (n, C, H, W).
-        weights: (n, 1, H, W), not negative, not all zero at any pixel.
-
-    Returns:
-        (1, C, H, W).
-
-    Example:
-        >>> values = torch.tensor([0.0, 0.4, 1.0]).view(3, 1, 1, 1)
-        >>> round(float(median(values, torch.ones(3, 1, 1, 1))), 3)
-        0.4
-    """
-    ordered, rank = pictures.sort(0)
-    weights = weights.expand_as(pictures).gather(0, rank)
-    below = weights.cumsum(0)
-    middle = (below < 0.5 * below[-1:]).sum(0, keepdim=True).clamp(max=len(pictures) - 1)
-    return ordered.gather(0, middle)

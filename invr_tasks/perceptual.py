@@ -56,7 +56,7 @@ def backbone_path(weights: Path | None = None) -> Path:
     found = sorted(cache.glob("alexnet-owt-*.pth"))
     if not found:
         raise BadFile(
-            f"no AlexNet weights (alexnet-owt-*.pth) in {cache}; to get them once (233 MB), run: "
+            f"no AlexNet weights (alexnet-owt-*.pth) in {_shortened(cache)}; to get them once (233 MB), run: "
             f"python -c \"import torch; torch.hub.load_state_dict_from_url('{SOURCE}', weights_only=True)\""
         )
     return found[-1]
@@ -159,3 +159,8 @@ def allow_torchvision() -> None:
             _declared.append(library)
     except ImportError:
         return
+
+
+def _shortened(path: Path) -> str:
+    """A path for a reader: the home folder as ``~``."""
+    return f"~/{path.relative_to(Path.home())}" if path.is_relative_to(Path.home()) else str(path)

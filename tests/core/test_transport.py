@@ -10,7 +10,7 @@ from invr_core.errors import OutOfSpan, Unsupported
 from invr_core.query import Query
 from invr_core.representation import Motion
 from invr_core.testing import MovingDisc
-from invr_core.transport import mean, median, neighbours, patched, transport
+from invr_core.transport import mean, neighbours, patched, transport
 from invr_core.video import Video
 
 TIMES = torch.linspace(0, 1, 9, dtype=torch.float64)
@@ -180,27 +180,3 @@ def test_the_mean_is_weighted_and_filled_by_the_own_picture() -> None:
     assert picture[0, :, 0, 0].tolist() == pytest.approx([(0.2 + 3 * 0.6 + 1.0) / 5] * 3)
     assert float(share[0, 0, 0, 0]) == pytest.approx(0.8)
     assert torch.equal(picture[0, :, 1], own[0, :, 1]) and bool((share[0, 0, 1] == 0).all())
-
-
-@pytest.mark.parametrize(
-    ("values", "weights", "expected"),
-    [
-        ((0.1, 0.9, 0.5), (1.0, 1.0, 1.0), 0.5),
-        ((0.1, 0.9, 0.5), (3.0, 1.0, 1.0), 0.1),
-        ((0.1, 0.9, 0.5), (1.0, 0.0, 0.0), 0.1),
-        ((0.9, 0.1, 0.5), (1.0, 5.0, 1.0), 0.1),
-        ((0.7,), (1e-6,), 0.7),
-        ((0.1, 0.2, 0.3, 0.4, 0.5), (0.0, 0.0, 0.0, 1e-4, 2e-4), 0.5),
-    ],
-)
-def test_the_median_has_half_of_the_weight_below(
-    values: tuple[float, ...], weights: tuple[float, ...], expected: float
-) -> None:
-    found = median(constant(*values), torch.tensor(weights).view(-1, 1, 1, 1).expand(-1, 1, 2, 2))
-    assert tuple(found.shape) == (1, 3, 2, 2)
-    assert found.flatten().tolist() == pytest.approx([expected] * 12)
-
-
-def test_the_median_is_of_each_pixel_and_channel_by_itself() -> None:
-    pictures = torch.rand(5, 3, 4, 6, generator=torch.Generator().manual_seed(0))
-    assert torch.equal(median(pictures, torch.ones(5, 1, 4, 6)), pictures.median(0, keepdim=True).values)

@@ -147,6 +147,6 @@ def test_what_cannot_be_written_is_refused(tmp_path: Path) -> None:
     (tmp_path / "folder.png").mkdir()
     (tmp_path / "file").touch()
     for path in (tmp_path / "folder.png", tmp_path / "file" / "sheet.png"):
-        with pytest.raises(BadOutput, match="exists and is not a file|cannot be written"):
+        with pytest.raises(BadOutput, match=r"exists and is not a file|cannot be written"):
             contact_sheet([row], path)
     assert sorted(file.name for file in tmp_path.iterdir()) == ["file", "folder.png"]
