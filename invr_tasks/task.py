@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar, Generic, TypeVar
 
@@ -121,8 +121,8 @@ def as_video(rep: Representation, query: Query) -> Video:
         rows, columns = query.region.slices((height, width))
         height, width = rows.stop - rows.start, columns.stop - columns.start
 
-    def read(indices: object) -> Tensor:
-        times = query.times[list(indices)]  # type: ignore[call-overload]
+    def read(indices: Sequence[int]) -> Tensor:
+        times = query.times[list(indices)]
         with torch.no_grad():
             picture = rep(Query(times, query.size, query.region, query.part))
         return (0.5 + picture / 2 if query.part == "residual" else picture).clamp(0, 1).cpu()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from fractions import Fraction
 from pathlib import Path
@@ -25,7 +26,7 @@ from invr_core.video import Video
 _BT709, _LIMITED, _FULL, _RGB = 1, 1, 2, 0
 
 
-class Encoder:
+class Encoder(ABC):
     """A file being written.
 
     Args:
@@ -57,9 +58,9 @@ class Encoder:
         self.stream.time_base = self.stream.codec_context.time_base = self.tick
         self.tag()
 
+    @abstractmethod
     def choose(self, depth: int) -> tuple[str, int]:
         """The pixel format for a video of so many bits, and the bits that it holds."""
-        raise NotImplementedError
 
     def clock(self) -> tuple[NDArray[np.int64], Fraction, Fraction]:
         """Whole ticks for each frame from 0 on, seconds per tick, and the nominal rate."""
@@ -77,12 +78,12 @@ class Encoder:
         """(height, width) in the file."""
         return self.video.size
 
-    def tag(self) -> None:
+    def tag(self) -> None:  # noqa: B027  # most formats need none
         """Say in the file what its numbers mean as colours."""
 
+    @abstractmethod
     def convert(self, picture: Pixels) -> Iterable[VideoFrame]:
         """Frames of `pixels` from an (H, W, 3) picture."""
-        raise NotImplementedError
 
     def flush(self) -> Iterable[VideoFrame]:
         """Frames that `convert` held back."""
