@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -24,6 +25,8 @@ from invr_core.io.scratch import Scratch
 from invr_core.io.to_rgb import ToRGB, depth_of
 from invr_core.video import Video
 
+LENIENT: dict[str, Any] = {"metadata_errors": "replace"} if int(av.__version__.split(".")[0]) < 19 else {}
+"""Titles that are not text must not hide the pictures; PyAV 19 has no such option any more."""
 _HDR = {16: "PQ", 18: "HLG"}
 _DECLARES_LENGTH = ("mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm")
 
@@ -33,7 +36,7 @@ def decode(path: Path, note: Note) -> Video:
     if path.stat().st_size == 0:
         raise BadFile(f"{path} is empty; give a video file or a folder of images")
     try:
-        with av.open(f"file:{path}", metadata_errors="replace") as container:
+        with av.open(f"file:{path}", **LENIENT) as container:
             return _Pass(path, container, note).run()
     except FFmpegError as error:
         reason = error.strerror or type(error).__name__

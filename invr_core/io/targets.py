@@ -62,9 +62,12 @@ def resolve(path: str | Path) -> Path:
         BadOutput: if its links go round in a circle.
     """
     try:
-        return Path(path).resolve()
+        found = Path(path).resolve()
     except (OSError, RuntimeError) as error:
         raise BadOutput(f"{path} cannot be written: {error}; choose another name") from error
+    if found.is_symlink():  # what Python 3.13 leaves of a circle
+        raise BadOutput(f"{path} cannot be written: its links go round in a circle; choose another name")
+    return found
 
 
 def _check_folder(target: Path) -> None:
