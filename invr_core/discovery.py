@@ -53,6 +53,12 @@ def normalized(distribution: str) -> str:
     return re.sub(r"[-_.]+", "-", distribution).lower()
 
 
+def named(name: str, offers: Iterable[Offer]) -> list[Offer]:
+    """The offers that a name may mean: all of that name or, of ``distribution/name``, those of one distribution."""
+    owner, _, short = name.rpartition("/")
+    return [o for o in offers if o.name == short and (not owner or normalized(o.distribution) == normalized(owner))]
+
+
 def discover(group: str) -> list[Offer]:
     """What the installed distributions offer under an entry-point group, sorted by name, then by distribution.
 
@@ -73,7 +79,7 @@ def discover(group: str) -> list[Offer]:
 def _one_by_one(group: str) -> Iterator[EntryPoint]:
     seen: set[str] = set()
     for distribution in distributions():
-        name = _metadata(distribution, "Name")
+        name, _, _ = _described(distribution)
         if normalized(name) in seen:
             continue
         seen.add(normalized(name))
@@ -91,14 +97,16 @@ def _one_by_one(group: str) -> Iterator[EntryPoint]:
 
 
 def _offer(entry: EntryPoint) -> Offer:
-    owner = entry.dist
-    name, version, summary = (_metadata(owner, key) if owner else "" for key in ("Name", "Version", "Summary"))
-    return Offer(entry.name, entry.value, name, version, summary, entry)
+    return Offer(entry.name, entry.value, *_described(entry.dist), entry)
 
 
-def _metadata(distribution: Distribution, key: str) -> str:
+def _described(distribution: Distribution | None) -> tuple[str, str, str]:
+    """Name, version and summary; "" for what is not stated."""
+    if distribution is None:
+        return "", "", ""
     try:
-        metadata = distribution.metadata
-        return str(metadata[key]) if key in metadata else ""
+        stated = distribution.metadata  # parsed anew at each access
+        name, version, summary = (str(stated[key]) if key in stated else "" for key in ("Name", "Version", "Summary"))
     except Exception:  # an unreadable METADATA file must not hide the entry point
-        return ""
+        return "", "", ""
+    return name, version, summary

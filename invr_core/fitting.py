@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
+import copy
 import math
-import signal
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import version
 
 import torch
 from torch import Tensor
 
 from invr_core.device import flushed_denormals, keep_freed_memory, resolve
-from invr_core.errors import BadInput, InvrError
+from invr_core.errors import BadInput, InvrError, Unsupported
 from invr_core.fitted import Fitted
+from invr_core.interrupt import interruptible
 from invr_core.memory import require_memory
 from invr_core.models.base import Geometry, ModelConfig, Network
 from invr_core.observation import Observation
@@ -41,7 +41,8 @@ class FitConfig:
         minutes: wall-clock bound; the schedule adapts to it.
         seed: of everything random.
         device: "auto", "cpu", "cuda" or "cuda:N".
-        learning_rate, batch: None for the model's own.
+        learning_rate: peak step size; None for the model's own.
+        batch: frames a step; None for the model's own.
 
     Raises:
         BadInput: if steps and minutes are both given, or one is not positive and finite.
@@ -63,6 +64,10 @@ class FitConfig:
                 raise BadInput(f"{name} must be a positive number, got {value}")
 
 
+def _no_fit() -> Fitted:
+    raise Unsupported("this progress comes from no running fit, so there is no clip to look at")
+
+
 @dataclass(frozen=True)
 class Progress:
     """Where a fit is.
@@ -75,6 +80,8 @@ class Progress:
         psnr: in dB, of recent batches against what was given, where it is trusted.
         loss: of this step.
         note: something a user should know, or "".
+        live: called within ``on_step``, gives the clip as it is now. It is a copy: the fit goes on as if nobody
+            had looked.
     """
 
     step: int
@@ -84,6 +91,7 @@ class Progress:
     psnr: float
     loss: float
     note: str = ""
+    live: Callable[[], Fitted] = field(default=_no_fit, repr=False, compare=False)
 
 
 Prior = Callable[[Representation, Tensor], Tensor]
@@ -107,7 +115,7 @@ def fit(
         model: the architecture; solved here if it is not yet.
         config: length, device and seed.
         prior: a further loss, from the clip as it is and the instants of a step.
-        on_step: called after each step.
+        on_step: called after each step; the time that it takes counts neither as minutes nor as seconds.
 
     Raises:
         BadInput: if the observation cannot be fitted (nothing trusted, a size the model cannot meet).
@@ -129,15 +137,16 @@ def fit(
     generator = torch.Generator().manual_seed(config.seed)
     with torch.random.fork_rng(devices=[]):
         network = solved.build(geometry)
-    network.start(observation, generator)
+    network.start(observation.beginning, generator)
     network.to(device).train()
-    loop = _Loop(network, observation, solved, config, batch, device, generator, began)
+    loop = _Loop(network, observation, solved, geometry, config, batch, device, generator, began)
     live = Fitted(network, solved, geometry, {}) if prior else None
-    with _interruptible() as interrupted:
+    with interruptible() as interrupted:
         while not loop.done() and not interrupted.is_set():
             progress = loop.step(lambda times: prior(live, times) if prior and live else None)
             if on_step is not None:
-                on_step(progress)
+                with loop.paused():
+                    on_step(progress)
     loop.settle()
     network.finish()
     network.eval().requires_grad_(False)
@@ -167,6 +176,7 @@ class _Loop:
         network: Network,
         observation: Observation,
         model: ModelConfig,
+        geometry: Geometry,
         config: FitConfig,
         batch: int,
         device: torch.device,
@@ -174,7 +184,7 @@ class _Loop:
         began: float,
     ) -> None:
         self.network, self.observation, self.device, self.generator = network, observation, device, generator
-        self.recipe, self.batch = model.recipe, batch
+        self.model, self.geometry, self.recipe, self.batch = model, geometry, model.recipe, batch
         self.peak = config.learning_rate or self.recipe.learning_rate
         self.steps = None if config.minutes is not None else config.steps or self._default_steps()
         self.optimizer = torch.optim.Adam([p for p in network.parameters() if p.requires_grad], lr=self.peak)
@@ -237,10 +247,8 @@ class _Loop:
         for group in self.optimizer.param_groups:
             group["lr"] = self._rate() * 0.5**self.recoveries
         self.optimizer.zero_grad(set_to_none=False)
-        loss.backward()
-        norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
         value, note = loss.item(), ""
-        if math.isfinite(value) and bool(torch.isfinite(norm)):
+        if math.isfinite(value) and self._slope(loss):
             if self.count % SNAPSHOT_EVERY == 0:
                 self.good = self._snapshot()
             self.optimizer.step()
@@ -252,7 +260,13 @@ class _Loop:
         self.seconds = time.monotonic() - self.began
         done = self.fraction()
         remaining = self.seconds * (1 - done) / done if self.limit is None else max(self.limit - self.seconds, 0.0)
-        return Progress(self.count, self.steps, self.seconds, remaining, self.psnr, value, note)
+        return Progress(self.count, self.steps, self.seconds, remaining, self.psnr, value, note, self.live)
+
+    def _slope(self, loss: Tensor) -> bool:
+        """The gradient of a finite loss, bounded, and whether it is finite (that of a NaN may crash `grid_sample`)."""
+        loss.backward()
+        norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
+        return bool(torch.isfinite(norm))
 
     def _loss(self, indices: list[int], times: Tensor) -> tuple[Tensor, float]:
         observation = self.observation
@@ -277,30 +291,23 @@ class _Loop:
         self.optimizer.state.clear()
         return f"the loss was not finite; went back to the last good state ({self.recoveries} of {RECOVERIES})"
 
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """What is done within it takes no time, by the clock of the fit."""
+        before = time.monotonic()
+        yield
+        self.began += time.monotonic() - before
+
+    def live(self) -> Fitted:
+        """A copy of the clip as it is now; see `Progress`. Not settled by `Network.finish`, which may take long."""
+        if self.device.type == "cuda":  # what the step has left running is time of the fit, not of the look
+            before = time.monotonic()
+            torch.cuda.synchronize(self.device)
+            self.began -= time.monotonic() - before
+        network = copy.deepcopy(self.network).eval()
+        return Fitted(network.requires_grad_(False), self.model, self.geometry, {})
+
     def settle(self) -> None:
         """Go back to the last good state if the last step has led to numbers that are not finite."""
         if not all(bool(torch.isfinite(value).all()) for value in self.network.state_dict().values()):
             self.network.load_state_dict(self.good)
-
-
-@contextmanager
-def _interruptible() -> Iterator[threading.Event]:
-    """Turn the first Ctrl-C into a flag; a second one interrupts as ever.
-
-    Not in other threads than the main one, nor where Ctrl-C is ignored or handled by other code than Python's.
-    """
-    flag = threading.Event()
-    before = signal.getsignal(signal.SIGINT)
-    if threading.current_thread() is not threading.main_thread() or before in (signal.SIG_IGN, None):
-        yield flag
-        return
-
-    def note(number: int, frame: object) -> None:
-        flag.set()
-        signal.signal(signal.SIGINT, before)
-
-    signal.signal(signal.SIGINT, note)
-    try:
-        yield flag
-    finally:
-        signal.signal(signal.SIGINT, before)

@@ -13,9 +13,12 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 from invr_core.errors import BadFile, BadInput
 from invr_core.models import registry
 from invr_core.models.base import Geometry, ModelConfig
+from invr_core.quantise import FULL_BITS, LEAST_BITS, MOST_BITS
 
-FORMAT = 1
-"""The version of the format that this code writes, and the newest that it reads."""
+EXACT_FORMAT, PACKED_FORMAT = 1, 2
+"""The versions of the format: of files of 32 bits a parameter, and of those that say their bits."""
+FORMAT = PACKED_FORMAT
+"""The newest that this code reads."""
 LONGEST_SIDE, MOST_PIXELS = 1 << 16, 1 << 28
 """Of a frame, in pixels: no clip that anyone fits is larger."""
 
@@ -30,6 +33,7 @@ class Header:
         geometry: of the clip.
         info: how it was made, as JSON values.
         content: all of this as JSON in a fixed order, for a checksum.
+        bits: of each parameter; 32 in format 1, fewer in format 2.
         checksum: over `content` and the tensors; "" before it is known.
     """
 
@@ -38,6 +42,7 @@ class Header:
     geometry: Geometry
     info: Mapping[str, Any]
     content: str
+    bits: int = FULL_BITS
     checksum: str = ""
 
     @classmethod
@@ -48,17 +53,20 @@ class Header:
         geometry: Geometry,
         info: Mapping[str, Any],
         versions: Mapping[str, str],
+        bits: int = FULL_BITS,
     ) -> Header:
         """The header of a new file; ``versions`` are those of the libraries that write it."""
-        content = {
-            "format": FORMAT,
+        content: dict[str, Any] = {
+            "format": EXACT_FORMAT,
             "model": model,
             "config": config,
             "geometry": {"times": geometry.times, "span": geometry.span, "size": geometry.size},
             "info": info,
             "versions": versions,
         }
-        return cls(model, config, geometry, info, json.dumps(content, sort_keys=True))
+        if bits != FULL_BITS:
+            content.update(format=PACKED_FORMAT, bits=bits)
+        return cls(model, config, geometry, info, json.dumps(content, sort_keys=True), bits)
 
     def sealed(self, checksum: str) -> str:
         """The text that a file carries: the content, and the checksum over it and the tensors."""
@@ -85,12 +93,14 @@ class Header:
             raise BadFile(f"made by a newer invr (format {form}; this one reads up to {FORMAT}): upgrade invr")
         if form < 1:
             raise BadFile(f"format {form} does not exist")
-        _same_keys(found, {"format", "model", "config", "geometry", "info", "versions", "checksum"}, "header")
+        bits = {"bits"} if form == PACKED_FORMAT else set()
+        _same_keys(found, {"format", "model", "config", "geometry", "info", "versions", "checksum"} | bits, "header")
         return cls(
             model=_read(found["model"], str, "model"),
             config=_object(found["config"], "config"),
             geometry=_geometry(_object(found["geometry"], "geometry")),
             info=_object(found["info"], "info"),
+            bits=_bits(found["bits"]) if bits else FULL_BITS,
             checksum=_read(found.pop("checksum"), str, "checksum"),
             content=json.dumps(found, sort_keys=True),
         )
@@ -115,6 +125,13 @@ class Header:
             return model(**options)
         except BadInput as cause:
             raise BadFile(f"its config is not one of {self.model} ({cause})") from cause
+
+
+def _bits(value: Any) -> int:
+    bits: int = _read(value, int, "bits")
+    if not LEAST_BITS <= bits <= MOST_BITS:
+        raise BadFile(f"its bits are out of range: {str(bits)[:20]}, not {LEAST_BITS} to {MOST_BITS}")
+    return bits
 
 
 def _geometry(found: Mapping[str, Any]) -> Geometry:

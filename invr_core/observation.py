@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -26,13 +27,38 @@ def identity(clip: Clip, times: Tensor) -> Tensor:
     return clip(times)
 
 
-def framewise(fn: Callable[[Tensor], Tensor]) -> Forward:
+class Physics(Protocol):
+    """An operator whose call may add noise, as those of deepinv: ``A`` is the operator itself."""
+
+    def A(self, x: Tensor) -> Tensor:  # the name that deepinv gives it
+        """(n, 3, H, W) -> (n, C, h, w), without noise."""
+
+
+def framewise(fn: Callable[[Tensor], Tensor] | Physics) -> Forward:
     """An operator that acts on each frame by itself: blur, shrink, recolour.
+
+    Any function, any module of torch or kornia, and any `Physics` of deepinv will do. A module is moved to the device
+    of the frames; parameters that it has are left as they are. Of a `Physics`, only ``A`` is used: noise is not for the
+    operator to add (an observation says by its distance what noise there is).
 
     Args:
         fn: (n, 3, H, W) -> (n, C, h, w), differentiable.
+
+    Example:
+        >>> video = Video.of(torch.rand(2, 3, 8, 8))
+        >>> grey = framewise(lambda frames: frames.mean(1, keepdim=True))
+        >>> grey(lambda times: video.frames(), video.times).shape
+        torch.Size([2, 1, 8, 8])
     """
-    return lambda clip, times: fn(clip(times))
+    operator: Callable[[Tensor], Tensor] = next(each for each in (getattr(fn, "A", None), fn) if callable(each))
+
+    def apply(clip: Clip, times: Tensor) -> Tensor:
+        frames = clip(times)
+        if isinstance(fn, torch.nn.Module):
+            fn.to(frames.device)
+        return operator(frames)
+
+    return apply
 
 
 def charbonnier(prediction: Tensor, target: Tensor, epsilon: float = 1e-3) -> Tensor:
@@ -58,9 +84,12 @@ class Observation:
         distance: elementwise, between ``A(x)`` and ``y``.
         size: (H, W) of the clip ``x``; None for that of ``video``.
         span: seconds that ``x`` must cover; None for that of ``video``.
+        guess: roughly ``x``, at the instants of ``video`` and of any size, for the fit to start from. None: ``video``
+            is near enough to ``x``, once it is enlarged or shrunk. Give one where it is not: where ``forward`` moves
+            pixels to other places, or where what is given is no picture.
 
     Raises:
-        BadInput: if the weight does not match the video.
+        BadInput: if the weight or the guess does not match the video.
     """
 
     video: Video
@@ -69,8 +98,15 @@ class Observation:
     distance: Distance = charbonnier
     size: tuple[int, int] | None = None
     span: tuple[float, float] | None = None
+    guess: Video | None = None
 
     def __post_init__(self) -> None:
+        guess = self.guess
+        if guess is not None and (guess.channels != 3 or not torch.equal(guess.times, self.video.times)):
+            raise BadInput(
+                f"the guess has {len(guess)} frames with {guess.channels} channels; "
+                f"it needs {len(self.video)} with 3, at the instants of the video"
+            )
         w = self.weight
         if w is not None and (len(w), w.size, w.channels) != (len(self.video), self.video.size, 1):
             raise BadInput(
@@ -87,3 +123,21 @@ class Observation:
     def clip_span(self) -> tuple[float, float]:
         """First and last instant of the clip that is fitted, in seconds."""
         return self.span or self.video.span
+
+    @property
+    def beginning(self) -> Observation:
+        """Pictures for a fit to start from: the guess as it is, or else what is given; grey, if that has one channel.
+
+        Raises:
+            BadInput: if there is no guess, and what is given is no picture (neither 1 channel nor 3).
+        """
+        if self.guess is not None:
+            return Observation(self.guess, distance=self.distance, size=self.clip_size, span=self.clip_span)
+        if self.video.channels == 1:
+            return replace(self, video=self.video.map(lambda frames: frames.expand(-1, 3, -1, -1)))
+        if self.video.channels != 3:
+            raise BadInput(
+                f"what is given has {self.video.channels} channels, and a fit starts from pictures of 3; "
+                "give the observation a guess: roughly the clip that is wanted, at the same instants"
+            )
+        return self

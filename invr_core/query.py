@@ -19,8 +19,10 @@ class Region:
     """A rectangle of the frame, in fractions of its height and width.
 
     Args:
-        top, left: upper left corner, in [0, 1).
-        height, width: extent, in (0, 1]; the rectangle lies inside the frame.
+        top: of the upper edge, in [0, 1).
+        left: of the left edge, in [0, 1).
+        height: in (0, 1]; the rectangle lies inside the frame.
+        width: in (0, 1].
 
     Raises:
         BadInput: if the rectangle is empty or leaves the frame.

@@ -65,5 +65,5 @@ class Representation(Protocol):
     def to(self, device: torch.device | str) -> Self:
         """The same representation on another device."""
 
-    def save(self, path: str | Path) -> None:
-        """Write one ``.invr`` file, atomically."""
+    def save(self, path: str | Path, bits: int = 32) -> None:
+        """Write one ``.invr`` file, atomically: 32 bits a parameter are exact, 4 to 16 smaller and a little off."""

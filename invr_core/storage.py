@@ -4,6 +4,9 @@ A file is the safetensors format with one metadata key, ``invr``, that holds JSO
 varying order): format version, model name, solved config, geometry, info, library versions, and a checksum over all
 of it and the tensors. A stranger's file can name an installed model and give it numbers; it can do nothing else. Every
 shape is compared with what its config builds before anything of that size is allocated.
+
+Format 1 holds the network's tensors as they are. Format 2 says ``bits`` in its header and holds one tensor, ``packed``:
+see `invr_core.quantise`.
 """
 
 from __future__ import annotations
@@ -26,14 +29,17 @@ from invr_core.errors import BadFile, BadOutput
 from invr_core.fitted import Fitted
 from invr_core.header import Header
 from invr_core.models.base import Geometry, ModelConfig, Network
+from invr_core.quantise import FULL_BITS, check_bits, pack, unpack
 
 SUFFIX = ".invr"
 KEY = "invr"
+PACKED = "packed"
+"""Name of the one tensor of a file of fewer than 32 bits."""
 HEADER_LIMIT = 16 << 20
 """Bytes that the header of a file may have; a clip of 500,000 frames needs less."""
 
 
-def save(rep: Fitted, path: str | Path) -> None:
+def save(rep: Fitted, path: str | Path, bits: int = FULL_BITS) -> None:
     """Write a fitted clip to one file, atomically: under the final name there is either all of it or what was there.
 
     The same representation gives the same bytes.
@@ -41,18 +47,32 @@ def save(rep: Fitted, path: str | Path) -> None:
     Args:
         rep: what `invr_core.fitting.fit` or `load` returned.
         path: ends in ``.invr``; its folder is made where it is missing, an older file of that name is replaced.
+        bits: of each parameter. 32 is exact. 4 to 16 are quantised and packed (`invr_core.quantise`), and what is
+            loaded is a little off. On a 90-second fit of 64 frames of 320x160 with 350,000 parameters, 16 and 12 bits
+            lost nothing that could be measured, 8 lost 0.004 dB of PSNR in a fifth of the bytes, 6 lost 0.06 dB in a
+            seventh, 4 lost 1 dB. Expect more of a better fit.
 
     Raises:
-        BadOutput: if the name ends otherwise, is taken by something that is no file, or cannot be written.
+        BadInput: if there are no such bits.
+        BadOutput: if the name ends otherwise, is taken by something that is no file, or cannot be written; or if the
+            fit holds numbers that are not finite, which no file may.
+
+    Example:
+        ``save(rep, "clip.invr", bits=8)``
     """
     path = Path(path)
+    check_bits(bits)
     if path.suffix != SUFFIX:
         raise BadOutput(
             f"{path}: a representation is saved to a name that ends in {SUFFIX}, for example {path.stem}{SUFFIX}"
         )
     tensors = {name: value.detach().cpu().contiguous().clone() for name, value in _state(rep.network).items()}
+    if not _finite(tensors):
+        raise BadOutput(f"{path}: what was fitted holds numbers that are not finite, and is of no use; fit it again")
+    if bits != FULL_BITS:
+        tensors = {PACKED: pack(tensors, bits)}
     versions = {name: _version(name) for name in ("invr", "safetensors", "torch")}
-    header = Header.of(type(rep.config).name, asdict(rep.config), rep.geometry, rep.info, versions)
+    header = Header.of(type(rep.config).name, asdict(rep.config), rep.geometry, rep.info, versions, bits)
     text = header.sealed(checksum(header.content, tensors))
     if len(text) > HEADER_LIMIT // 2:
         raise BadOutput(
@@ -63,7 +83,7 @@ def save(rep: Fitted, path: str | Path) -> None:
 
 
 def load(path: str | Path, device: str | torch.device = "cpu") -> Fitted:
-    """Read a fitted clip that `save` wrote; it gives the same pictures to the bit.
+    """Read a fitted clip that `save` wrote; at 32 bits it gives the same pictures to the bit.
 
     Args:
         path: of the file. It may come from a stranger: nothing in it is run, and it is checked before it is believed.
@@ -90,13 +110,20 @@ def _load(path: Path) -> Fitted:
         with safe_open(path, framework="pt") as file:
             header = Header.parse((file.metadata() or {}).get(KEY))
             config = header.solved_config()
-            _check_shapes({name: file.get_slice(name) for name in file.keys()}, config, header.geometry)  # noqa: SIM118
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            expected = _expected(config, header.geometry)
+            declared = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118
+            if header.bits == FULL_BITS:
+                _check_shapes(declared, expected)
+            else:
+                _check_packed(declared)
+            tensors = {name: file.get_tensor(name) for name in declared}
     except SafetensorError as cause:
         raise BadFile(f"cut short, damaged, or not a {SUFFIX} file ({cause})") from cause
     if header.checksum != checksum(header.content, tensors):
         raise BadFile("damaged: its checksum does not match what it holds; copy or fit it again")
-    if not all(bool(torch.isfinite(value).all()) for value in tensors.values()):
+    if header.bits != FULL_BITS:
+        tensors = unpack(tensors[PACKED], expected, header.bits)
+    if not _finite(tensors):
         raise BadFile("it holds numbers that are not finite; fit it again")
     network = _build(config, header.geometry)
     network.load_state_dict(tensors)
@@ -121,14 +148,18 @@ def _check_container(path: Path) -> None:
         raise BadFile(f"cut short, or not a {SUFFIX} file")
 
 
-def _check_shapes(declared: Mapping[str, Any], config: ModelConfig, geometry: Geometry) -> None:
-    """Compare the tensors a file declares with those its config builds; nothing of their size is allocated."""
+def _expected(config: ModelConfig, geometry: Geometry) -> dict[str, Tensor]:
+    """The tensors that a config builds, on the ``meta`` device: nothing of their size is allocated."""
     try:
         with torch.device("meta"):
-            expected = _state(_build(config, geometry))
+            return _state(_build(config, geometry))
     except Exception as cause:  # whatever a model's own code makes of a stranger's numbers
         reason = str(cause).splitlines()[0][:200] if str(cause) else type(cause).__name__
         raise BadFile(f"its config builds no {type(config).name} network ({reason})") from cause
+
+
+def _check_shapes(declared: Mapping[str, Any], expected: Mapping[str, Tensor]) -> None:
+    """Compare the tensors a file declares with those its config builds."""
     if declared.keys() != expected.keys():
         first = min(declared.keys() ^ expected.keys())
         fault = "is missing" if first in expected else "does not belong there"
@@ -139,6 +170,19 @@ def _check_shapes(declared: Mapping[str, Any], config: ModelConfig, geometry: Ge
             raise BadFile(
                 f"the tensor {name!r} is {kind} {shape}; its config asks for {value.dtype} {tuple(value.shape)}"
             )
+
+
+def _check_packed(declared: Mapping[str, Any]) -> None:
+    """A file of fewer than 32 bits declares one row of bytes, and nothing else."""
+    if declared.keys() != {PACKED}:
+        raise BadFile(f"it should hold one tensor, {PACKED!r}, and nothing else; it has {len(declared)}")
+    shape, kind = tuple(declared[PACKED].get_shape()), declared[PACKED].get_dtype()
+    if len(shape) != 1 or kind != _KINDS[torch.uint8]:
+        raise BadFile(f"the tensor {PACKED!r} is {kind} {shape}; it should be one row of bytes")
+
+
+def _finite(tensors: Mapping[str, Tensor]) -> bool:
+    return all(bool(torch.isfinite(value).all()) for value in tensors.values())
 
 
 _KINDS = {

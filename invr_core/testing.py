@@ -1,7 +1,7 @@
 """For the tests of anyone who writes a model or a task: the laws of a representation, and one that keeps them exactly.
 
 `check_representation` tests the laws on any representation; `CHECKS` are the same, one by one, for
-``pytest.mark.parametrize``. `MovingDisc` is a clip that needs no fit.
+``pytest.mark.parametrize``. `ORACLES` are clips that need no fit.
 """
 
 from __future__ import annotations
@@ -15,19 +15,26 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from invr_core.checking import ROUNDING, check_all, expect, expect_close, expect_equal, expect_refused
 from invr_core.errors import OutOfSpan, Unsupported
-from invr_core.oracle import MovingDisc
+from invr_core.oracle import ORACLES, Cut, MovingDisc, Occlusion, PanningTexture
 from invr_core.query import Query, Region
 from invr_core.representation import Motion, Representation
 from invr_core.storage import load
 
-__all__ = ["CHECKS", "Check", "MovingDisc", "check_representation"]
+__all__ = [
+    "CHECKS",
+    "ORACLES",
+    "Check",
+    "Cut",
+    "MovingDisc",
+    "Occlusion",
+    "PanningTexture",
+    "check_representation",
+]
 
 Check = Callable[[Representation], None]
 """Raises AssertionError, with what was expected and found, if a representation breaks one law."""
-
-ROUNDING = 1e-5
-"""By how much two ways to compute the same picture may differ."""
 
 
 def check_representation(rep: Representation, exempt: Mapping[str, str] | None = None) -> None:
@@ -44,46 +51,31 @@ def check_representation(rep: Representation, exempt: Mapping[str, str] | None =
     Example:
         >>> check_representation(MovingDisc((12, 16)), MovingDisc.exempt)
     """
-    exempt = exempt or {}
-    unknown = exempt.keys() - {check.__name__ for check in CHECKS}
-    faults = [f"{name}: there is no such check to be exempt from" for name in sorted(unknown)]
-    for check in CHECKS:
-        name = check.__name__
-        if name in exempt and not exempt[name].strip():
-            faults.append(f"{name}: an exemption needs a reason")
-        try:
-            check(rep)
-        except Exception as cause:
-            if name not in exempt:
-                faults.append(f"{name}: {cause if isinstance(cause, AssertionError) else repr(cause)}")
-        else:
-            if name in exempt:
-                faults.append(f"{name}: exempt ({exempt[name]}), but it passes; drop the exemption")
-    _expect(not faults, "\n".join([f"{type(rep).__name__} breaks {len(faults)} law(s):", *faults]))
+    check_all(rep, CHECKS, exempt)
 
 
 # ------------------------------------------------------------------ what is shown
 def shapes_and_ranges(rep: Representation) -> None:
     """(M, 3, H, W) float32 on `device`, finite, at the native size; "full" in [0, 1]."""
     times = _instants(rep)
-    _expect("full" in rep.parts, f"parts are {sorted(rep.parts)}; 'full' must be among them")
+    expect("full" in rep.parts, f"parts are {sorted(rep.parts)}; 'full' must be among them")
     for part in sorted(rep.parts):
         picture = _ask(rep, Query(times, part=part))
         expected = (len(times), 3, *rep.size)
-        _expect(tuple(picture.shape) == expected, f"{part}: shape {tuple(picture.shape)}, expected {expected}")
-        _expect(picture.dtype == torch.float32, f"{part}: {picture.dtype}, expected float32")
-        _expect(picture.device == rep.device, f"{part}: on {picture.device}, expected {rep.device}")
-        _expect(bool(torch.isfinite(picture).all()), f"{part}: not finite everywhere")
+        expect(tuple(picture.shape) == expected, f"{part}: shape {tuple(picture.shape)}, expected {expected}")
+        expect(picture.dtype == torch.float32, f"{part}: {picture.dtype}, expected float32")
+        expect(picture.device == rep.device, f"{part}: on {picture.device}, expected {rep.device}")
+        expect(bool(torch.isfinite(picture).all()), f"{part}: not finite everywhere")
     full = _ask(rep, Query(times))
     low, high = float(full.min()), float(full.max())
-    _expect(low > -ROUNDING and high < 1 + ROUNDING, f"full reaches from {low:g} to {high:g}, expected [0, 1]")
+    expect(low > -ROUNDING and high < 1 + ROUNDING, f"full reaches from {low:g} to {high:g}, expected [0, 1]")
 
 
 def asking_again_gives_the_same(rep: Representation) -> None:
     """The same query twice: the same bits."""
     for part in sorted(rep.parts):
         query = Query(_instants(rep), part=part)
-        _equal(_ask(rep, query), _ask(rep, query), f"{part}, asked twice")
+        expect_equal(_ask(rep, query), _ask(rep, query), f"{part}, asked twice")
 
 
 def a_batch_equals_its_singles(rep: Representation) -> None:
@@ -91,7 +83,7 @@ def a_batch_equals_its_singles(rep: Representation) -> None:
     times = _instants(rep)[torch.tensor([3, 0, 3, 4, 1])]
     for part in sorted(rep.parts):
         singles = torch.cat([_ask(rep, Query(time, part=part)) for time in _singles(times)])
-        _equal(_ask(rep, Query(times, part=part)), singles, f"{part}, in a batch and alone")
+        expect_equal(_ask(rep, Query(times, part=part)), singles, f"{part}, in a batch and alone")
 
 
 def a_region_equals_the_crop(rep: Representation) -> None:
@@ -102,7 +94,7 @@ def a_region_equals_the_crop(rep: Representation) -> None:
         whole = _ask(rep, query)
         for region in (Region(0, 0, 1, 1), Region(0.25, 0.5, 0.5, 0.25), Region(0.6, 0.1, 0.4, 0.9)):
             rows, columns = region.slices(size)
-            _close(_ask(rep, replace(query, region=region)), whole[:, :, rows, columns], f"{region} at {size}")
+            expect_close(_ask(rep, replace(query, region=region)), whole[:, :, rows, columns], f"{region} at {size}")
 
 
 def another_size_shows_the_same(rep: Representation) -> None:
@@ -110,30 +102,30 @@ def another_size_shows_the_same(rep: Representation) -> None:
     height, width = rep.size
     query = Query(_instants(rep)[1:3])
     native = _ask(rep, query)
-    _equal(_ask(rep, replace(query, size=rep.size)), native, "the native size, named and not")
+    expect_equal(_ask(rep, replace(query, size=rep.size)), native, "the native size, named and not")
     grid = (min(4, height), min(4, width))
     for size in ((2 * height, 2 * width), (2 * height + 1, max(width // 2, 1))):
         other = _ask(rep, replace(query, size=size))
-        _expect(tuple(other.shape[2:]) == size, f"asked for {size}, got {tuple(other.shape[2:])}")
+        expect(tuple(other.shape[2:]) == size, f"asked for {size}, got {tuple(other.shape[2:])}")
         if min(rep.size) < 16:
             continue  # too few pixels to have a layout
         gap = float((_layout(other, grid) - _layout(native, grid)).abs().max())
-        _expect(gap < 0.1, f"at {size} the picture's coarse layout is {gap:.2f} off that at {rep.size}")
+        expect(gap < 0.1, f"at {size} the picture's coarse layout is {gap:.2f} off that at {rep.size}")
 
 
 def parts_add_up(rep: Representation) -> None:
     """Structured and residual are offered together, and add up to full."""
     offered = {"structured", "residual"} & rep.parts
-    _expect(len(offered) != 1, f"{sorted(offered)} is offered without its counterpart")
+    expect(len(offered) != 1, f"{sorted(offered)} is offered without its counterpart")
     if offered:
         times = _instants(rep)
         total = _ask(rep, Query(times, part="structured")) + _ask(rep, Query(times, part="residual"))
-        _close(total, _ask(rep, Query(times)), "structured + residual and full")
+        expect_close(total, _ask(rep, Query(times)), "structured + residual and full")
 
 
 def an_unknown_part_is_refused(rep: Representation) -> None:
     """A part that is not offered: Unsupported."""
-    _refused(lambda: rep(Query(_instants(rep), part="no such part")), Unsupported, "an unknown part")
+    expect_refused(lambda: rep(Query(_instants(rep), part="no such part")), Unsupported, "an unknown part")
 
 
 # --------------------------------------------------------------------------- time
@@ -144,10 +136,10 @@ def outside_the_span_is_refused(rep: Representation) -> None:
     for outside in (first - 1e-3, last + 1e-3, first - 1e6):
         instant = torch.tensor([outside], dtype=torch.float64)
         times = torch.cat([inside, instant])
-        _refused(lambda times=times: rep(Query(times)), OutOfSpan, f"a picture at {outside:g} s")  # type: ignore[misc]
+        expect_refused(lambda times=times: rep(Query(times)), OutOfSpan, f"a picture at {outside:g} s")  # type: ignore[misc]
         if _motion(rep, inside, inside) is not None:
             for pair in ((instant, inside), (inside, instant)):
-                _refused(lambda pair=pair: rep.motion(*pair), OutOfSpan, f"motion at {outside:g} s")  # type: ignore[misc]
+                expect_refused(lambda pair=pair: rep.motion(*pair), OutOfSpan, f"motion at {outside:g} s")  # type: ignore[misc]
 
 
 def time_is_continuous(rep: Representation) -> None:
@@ -166,7 +158,7 @@ def time_is_continuous(rep: Representation) -> None:
             stretch = max((begin, middle, before, picture), (middle, end, picture, after), key=_change)
         begin, end, _, _ = stretch
         jump = _change(stretch)
-        _expect(jump < 1e-3, f"within {end - begin:.1e} s of {begin:g} s a pixel jumps by {jump:.2g}")
+        expect(jump < 1e-3, f"within {end - begin:.1e} s of {begin:g} s a pixel jumps by {jump:.2g}")
 
 
 def motion_is_sound(rep: Representation) -> None:
@@ -178,15 +170,15 @@ def motion_is_sound(rep: Representation) -> None:
         return
     for name, value, channels in (("flow", motion.flow, 2), ("confidence", motion.confidence, 1)):
         expected = (len(times), channels, *rep.size)
-        _expect(tuple(value.shape) == expected, f"{name}: shape {tuple(value.shape)}, expected {expected}")
-        _expect(value.dtype == torch.float32, f"{name}: {value.dtype}, expected float32")
-        _expect(bool(torch.isfinite(value).all()), f"{name}: not finite everywhere")
+        expect(tuple(value.shape) == expected, f"{name}: shape {tuple(value.shape)}, expected {expected}")
+        expect(value.dtype == torch.float32, f"{name}: {value.dtype}, expected float32")
+        expect(bool(torch.isfinite(value).all()), f"{name}: not finite everywhere")
     low, high = float(motion.confidence.min()), float(motion.confidence.max())
-    _expect(low >= 0 and high <= 1, f"confidence reaches from {low:g} to {high:g}, expected [0, 1]")
+    expect(low >= 0 and high <= 1, f"confidence reaches from {low:g} to {high:g}, expected [0, 1]")
     singles = [rep.motion(a, b).flow for a, b in zip(_singles(times), _singles(other), strict=True)]
-    _equal(motion.flow, torch.cat(singles), "flow, in a batch and alone")
+    expect_equal(motion.flow, torch.cat(singles), "flow, in a batch and alone")
     furthest = float(rep.motion(times, times).flow.abs().max())
-    _expect(furthest < ROUNDING, f"from an instant to itself, a pixel moves by {furthest:g} pixels")
+    expect(furthest < ROUNDING, f"from an instant to itself, a pixel moves by {furthest:g} pixels")
 
 
 # ------------------------------------------------------------------------- storage
@@ -196,15 +188,15 @@ def saving_is_exact(rep: Representation) -> None:
         first, second = Path(folder, "first.invr"), Path(folder, "second.invr")
         rep.save(first)
         rep.save(second)
-        _expect(first.read_bytes() == second.read_bytes(), "saved twice, the files differ")
+        expect(first.read_bytes() == second.read_bytes(), "saved twice, the files differ")
         loaded = load(first, rep.device)
         kept = (loaded.span, loaded.size, loaded.parts)
-        _expect(kept == (rep.span, rep.size, rep.parts), f"loaded as {kept}")
+        expect(kept == (rep.span, rep.size, rep.parts), f"loaded as {kept}")
         for part in sorted(rep.parts):
             query = Query(_instants(rep), part=part)
-            _equal(_ask(loaded, query), _ask(rep, query), f"{part}, loaded and saved")
+            expect_equal(_ask(loaded, query), _ask(rep, query), f"{part}, loaded and saved")
         loaded.save(second)
-        _expect(first.read_bytes() == second.read_bytes(), "loaded and saved again, the file differs")
+        expect(first.read_bytes() == second.read_bytes(), "loaded and saved again, the file differs")
 
 
 CHECKS: tuple[Check, ...] = (
@@ -228,12 +220,6 @@ def _instants(rep: Representation) -> Tensor:
     """Five instants, both ends and three odd ones between: (5,) float64 seconds."""
     first, last = rep.span
     return first + torch.tensor([0, 0.2137, 0.5, 0.8391, 1], dtype=torch.float64) * (last - first)
-
-
-def _expect(condition: bool, message: str) -> None:
-    """As ``assert``, which an optimising Python leaves out."""
-    if not condition:
-        raise AssertionError(message)
 
 
 def _singles(times: Tensor) -> list[Tensor]:
@@ -260,29 +246,3 @@ def _change(stretch: tuple[float, float, Tensor, Tensor]) -> float:
 
 def _layout(picture: Tensor, grid: tuple[int, int]) -> Tensor:
     return torch.nn.functional.adaptive_avg_pool2d(picture, grid)
-
-
-def _equal(found: Tensor, expected: Tensor, what: str) -> None:
-    same = found.shape == expected.shape and torch.equal(found, expected)
-    _expect(same, f"{what}: not the same to the bit ({_gap(found, expected)})")
-
-
-def _close(found: Tensor, expected: Tensor, what: str) -> None:
-    close = found.shape == expected.shape and torch.allclose(found, expected, rtol=0, atol=ROUNDING)
-    _expect(close, f"{what}: not the same ({_gap(found, expected)})")
-
-
-def _gap(found: Tensor, expected: Tensor) -> str:
-    if found.shape != expected.shape:
-        return f"shapes {tuple(found.shape)} and {tuple(expected.shape)}"
-    return f"up to {float((found - expected).abs().max()):.3g} apart"
-
-
-def _refused(ask: Callable[[], object], error: type[Exception], what: str) -> None:
-    try:
-        ask()
-    except error:
-        return
-    except Exception as cause:
-        raise AssertionError(f"{what} raises {cause!r}, expected {error.__name__}") from cause
-    raise AssertionError(f"{what} is answered, expected {error.__name__}")

@@ -81,6 +81,9 @@ class Video:
     def __len__(self) -> int:
         return len(self.times)
 
+    def __deepcopy__(self, memo: object) -> Video:
+        return self  # immutable, and its frames may lie in an open file
+
     def __getitem__(self, key: slice | Sequence[int]) -> Video:
         """The frames at a slice or at increasing indices; decodes nothing."""
         chosen = list(range(len(self)))[key] if isinstance(key, slice) else [int(i) for i in key]

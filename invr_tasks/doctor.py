@@ -3,15 +3,27 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable, Iterator
+import shutil
+import sys
+import tempfile
+import warnings
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import PackageNotFoundError, requires, version
+from itertools import chain
+from typing import Literal
 
-from invr_core.discovery import Offer
+from packaging.requirements import Requirement
 
-LIBRARIES = ("invr", "torch", "av", "kornia", "scikit-image", "opencv-python-headless", "safetensors", "tyro", "rich")
-CODECS = ("libx264", "ffv1")
-"""Encoders of FFmpeg that the outputs need."""
+from invr_core.discovery import DiscoveryWarning, Offer, normalized
+from invr_core.errors import BadInput, Unsupported
+
+ENCODERS = ("libx264", "ffv1", "gif")
+"""Of FFmpeg, that the outputs need."""
+DECODERS = ("h264", "hevc", "vp9", "av1", "mpeg4", "prores", "ffv1", "png", "mjpeg")
+"""Of FFmpeg, that most clips need."""
+LITTLE_SPACE = 1 << 30
+"""Bytes of memory, or of disk for temporary files, that a fit may soon use up."""
 
 
 @dataclass(frozen=True)
@@ -38,86 +50,187 @@ class Finding:
 
 def diagnose() -> list[Finding]:
     """Look at everything; nothing that is broken keeps the rest from being looked at."""
-    return [
-        Finding("python", f"{platform.python_version()} on {platform.platform()}"),
-        *(_library(name) for name in LIBRARIES),
-        *_guarded("device", _devices),
-        *_guarded("codec", _codecs),
-        *_guarded("lpips", _lpips),
-        *_guarded("tasks", _tasks),
-        *_guarded("models", _models),
-    ]
+    looks: dict[str, Callable[[], Iterator[Finding]]] = {
+        "environment": _environment,
+        "library": _libraries,
+        "device": _devices,
+        "codec": _codecs,
+        "lpips weights": _lpips,
+        "tasks": _tasks,
+        "models": _models,
+    }
+    findings = chain.from_iterable(_guarded(name, look) for name, look in looks.items())
+    return list(dict.fromkeys(findings))  # tasks and models meet the same unreadable metadata
 
 
-def _guarded(name: str, look: Callable[[], Iterator[Finding]]) -> list[Finding]:
-    found: list[Finding] = []
+def _guarded(name: str, look: Callable[[], Iterator[Finding]]) -> Iterator[Finding]:
     try:
-        for finding in look():
-            found.append(finding)
+        yield from look()
     except Exception as cause:
-        found.append(Finding(name, f"{type(cause).__name__}: {cause}", ok=False))
-    return found
+        yield Finding(name, f"{type(cause).__name__}: {cause}; install invr again, or report it", ok=False)
 
 
-def _library(name: str) -> Finding:
-    try:
-        return Finding(name, version(name))
-    except PackageNotFoundError:
-        return Finding(name, f"not installed; pip install {name}", ok=False)
+# ------------------------------------------------------------------ the machine
+def _environment() -> Iterator[Finding]:
+    kind = "virtual environment" if sys.prefix != sys.base_prefix else "no virtual environment"
+    yield Finding("python", f"{platform.python_version()} on {platform.platform()}; {kind} ({sys.prefix})")
+    folder = tempfile.gettempdir()
+    yield _space("disk", shutil.disk_usage(folder).free, f"for long clips, in {folder}", "set TMPDIR to another folder")
 
 
 def _devices() -> Iterator[Finding]:
     import torch
 
+    from invr_core.memory import available
+
+    free = available(torch.device("cpu"))
     yield Finding("device", f"cpu, {torch.get_num_threads()} threads")
+    if free is not None:
+        yield _space("memory", free, "for a fit", "close other programs, or fit fewer frames or smaller ones")
+    if torch.version.cuda is None:
+        yield Finding("device", f"no GPU will be used: torch {torch.__version__} is built without CUDA")
+    elif not torch.cuda.is_available():
+        yield Finding("device", f"no GPU: torch is built for CUDA {torch.version.cuda}, but finds no driver or device")
     for index in range(torch.cuda.device_count()):
-        free, total = torch.cuda.mem_get_info(index)
-        name = torch.cuda.get_device_name(index)
-        yield Finding("device", f"cuda:{index} {name}, {free / 2**30:.1f} of {total / 2**30:.1f} GiB free")
+        yield from _guarded("device", lambda index=index: _gpu(index))  # type: ignore[misc]  # mypy cannot infer it
+
+
+def _gpu(index: int) -> Iterator[Finding]:
+    import torch
+
+    free, total = torch.cuda.mem_get_info(index)
+    torch.zeros(8, device=f"cuda:{index}").sum().item()  # a driver too old for this torch fails here
+    name = torch.cuda.get_device_name(index)
+    yield Finding("device", f"cuda:{index} {name}, {free / 2**30:.1f} of {total / 2**30:.1f} GiB free")
+
+
+def _space(name: str, free: int, purpose: str, mend: str) -> Finding:
+    detail = f"{free / 2**30:.1f} GiB free {purpose}"
+    return Finding(name, detail if free >= LITTLE_SPACE else f"{detail}; {mend}", optional=free < LITTLE_SPACE)
+
+
+# ------------------------------------------------------------------ libraries
+def _libraries() -> Iterator[Finding]:
+    try:
+        yield Finding("invr", version("invr"))
+        needed = _needed("invr")
+    except PackageNotFoundError:
+        yield Finding("invr", "run from its source; to install it, in a checkout: pip install -e .", ok=False)
+        return
+    for requirement in needed:
+        fault = _fault(requirement)
+        yield Finding(requirement.name, fault or version(requirement.name), ok=not fault)
+
+
+def _needed(distribution: str) -> list[Requirement]:
+    """What a distribution says that it needs here, without its extras."""
+    stated = [Requirement(line) for line in requires(distribution) or []]
+    return [each for each in stated if each.marker is None or each.marker.evaluate({"extra": ""})]
+
+
+def _fault(requirement: Requirement) -> str:
+    """Why a requirement is not met, and what to do; "" if it is met."""
+    wanted = f"{requirement.name}{requirement.specifier}"
+    try:
+        found = version(requirement.name)
+    except PackageNotFoundError:
+        return f"{requirement.name} is not installed; pip install '{wanted}'"
+    if requirement.specifier.contains(found, prereleases=True):
+        return ""
+    return f"{requirement.name} is {found}, but {wanted} is needed; pip install '{wanted}'"
 
 
 def _codecs() -> Iterator[Finding]:
     import av
 
-    for name in CODECS:
-        try:
-            av.Codec(name, "w")
-        except ValueError:  # PyAV's UnknownCodecError is one
-            yield Finding("codec", f"FFmpeg in av {av.__version__} cannot encode {name}; pip install -U av", ok=False)
+    ours = f"FFmpeg in av {av.__version__}"
+    for name in ENCODERS:
+        if _has(name, "w"):
+            yield Finding("codec", f"{name} ({ours})")
         else:
-            yield Finding("codec", f"{name} (FFmpeg in av {av.__version__})")
+            yield Finding("codec", f"{ours} cannot encode {name}; pip install -U --force-reinstall av", ok=False)
+    lacking = [name for name in DECODERS if not _has(name, "r")]
+    if lacking:
+        yield Finding("codec", f"{ours} cannot read {', '.join(lacking)}; pip install -U av", optional=True)
+    else:
+        yield Finding("codec", f"reads {', '.join(DECODERS)} and more")
+
+
+def _has(codec: str, mode: Literal["r", "w"]) -> bool:
+    import av
+
+    try:
+        av.Codec(codec, mode)
+    except ValueError:  # PyAV's UnknownCodecError is one
+        return False
+    return True
 
 
 def _lpips() -> Iterator[Finding]:
-    from invr_tasks.perceptual import lpips_status
+    from invr_tasks.perceptual import Lpips, backbone_path
 
-    yield Finding("lpips", lpips_status(), optional=True)
+    try:
+        path = backbone_path()
+        Lpips(path)
+    except (BadInput, Unsupported) as reason:
+        yield Finding("lpips weights", f"left out of scores: {reason}", optional=True)
+    else:
+        yield Finding("lpips weights", f"ready (AlexNet from {path})")
 
 
+# ------------------------------------------------------------------ plugins
 def _tasks() -> Iterator[Finding]:
     from invr_tasks import registry
+    from invr_tasks.cli.options import task_command
 
-    offers = registry.installed()
-    yield from (_loaded("task", offer, registry.load, offers) for offer in offers)
+    offers = yield from _listed(registry.installed)
     if not offers:
         yield Finding("task", registry.describe_installed(offers), ok=False)
+    for offer in offers:
+        yield _plugin("task", offer, lambda offer: task_command(registry.load(offer), offer.name), offers)
 
 
 def _models() -> Iterator[Finding]:
     from invr_core.models import registry
 
-    offers = registry.installed()
-    yield from (_loaded("model", offer, registry.load, offers) for offer in offers)
+    offers = yield from _listed(registry.installed)
     if not offers:
         yield Finding("model", "none is installed; install invr again: pip install -e .", ok=False)
+    for offer in offers:
+        yield _plugin("model", offer, registry.load, offers)
 
 
-def _loaded(kind: str, offer: Offer, load: Callable[[Offer], object], offers: list[Offer]) -> Finding:
+def _listed(installed: Callable[[], list[Offer]]) -> Generator[Finding, None, list[Offer]]:
+    """What is installed; what discovery warned of is found."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", DiscoveryWarning)
+        offers = installed()
+    for warning in caught:
+        yield Finding("discovery", str(warning.message), optional=True)
+    return offers
+
+
+def _plugin(kind: str, offer: Offer, load: Callable[[Offer], object], offers: list[Offer]) -> Finding:
+    """One plugin: it loads, what it needs is there, and its name is its own."""
     name = f"{kind} {offer.name}"
+    faults = _faults(offer)
     try:
         load(offer)
     except Exception as cause:
-        return Finding(name, str(cause), ok=False)
-    rivals = [other.distribution for other in offers if other.name == offer.name and other is not offer]
-    shared = f"; also offered by {', '.join(rivals)}: ask for {offer.qualified}" if rivals else ""
-    return Finding(name, f"{offer.distribution} {offer.version} ({offer.value}){shared}", optional=bool(rivals))
+        mend = "; ".join(faults) or f"mend, upgrade or remove it: pip uninstall {offer.distribution}"
+        return Finding(name, f"{cause}; {mend}", ok=False)
+    rivals = [other for other in offers if other.name == offer.name and other is not offer]
+    if rivals:
+        faults.append(f"also offered by {', '.join(each.distribution for each in rivals)}: ask for {offer.qualified}")
+    detail = "; ".join([f"{offer.distribution} {offer.version} ({offer.value})", *faults])
+    return Finding(name, detail, optional=bool(faults))
+
+
+def _faults(offer: Offer) -> list[str]:
+    """What a plugin's distribution needs and has not."""
+    if normalized(offer.distribution) == "invr":
+        return []
+    try:
+        return [fault for fault in map(_fault, _needed(offer.distribution)) if fault]
+    except Exception as cause:  # a stranger's metadata
+        return [f"what it needs cannot be read ({type(cause).__name__}: {cause}); reinstall {offer.distribution}"]

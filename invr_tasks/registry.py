@@ -15,7 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from invr_core.discovery import Offer, discover, normalized
+from invr_core.discovery import Offer, discover, named
 from invr_core.errors import BadInput, InvrError
 
 if TYPE_CHECKING:
@@ -85,15 +85,15 @@ def describe_installed(offers: list[Offer]) -> str:
 
 
 def _one_of(name: str, offers: list[Offer]) -> Offer:
-    owner, _, short = name.rpartition("/")
-    found = [o for o in offers if o.name == short and (not owner or normalized(o.distribution) == normalized(owner))]
+    found = named(name, offers)
     if not found:
         raise UnknownTask(_unknown(name, offers))
     if len(found) > 1 and len({offer.distribution for offer in found}) > 1:
         ways = " or ".join(repr(offer.qualified) for offer in found)
         raise AmbiguousTask(f"the task {name!r} is offered by {len(found)} distributions; say which: {ways}")
     if len(found) > 1:
-        raise AmbiguousTask(f"{found[0].distribution} offers the task {short!r} {len(found)} times; reinstall it")
+        owner, short = found[0].distribution, found[0].name
+        raise AmbiguousTask(f"{owner} offers the task {short!r} {len(found)} times; reinstall it")
     return found[0]
 
 

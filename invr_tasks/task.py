@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import ClassVar, Generic, TypeVar
 
 import torch
@@ -128,3 +128,25 @@ def as_video(rep: Representation, query: Query) -> Video:
         return (0.5 + picture / 2 if query.part == "residual" else picture).clamp(0, 1).cpu()
 
     return Video(query.times, (height, width), read)
+
+
+def frame_by_frame(video: Video, draw: Callable[[int], Tensor]) -> Video:
+    """A lazy video on the clock of another, of its size and depth, whose frames are drawn one by one as they are read.
+
+    For `Task.render`: what is drawn carries no gradient, is clipped to [0, 1], and may come from any device.
+
+    Args:
+        video: the other one.
+        draw: the index of a frame -> (1, 3, H, W).
+
+    Example:
+        >>> video = Video.of(torch.zeros(3, 3, 4, 4))
+        >>> float(frame_by_frame(video, lambda index: video.read([index]) + index / 2).read([2]).mean())
+        1.0
+    """
+
+    @torch.no_grad()
+    def read(indices: Sequence[int]) -> Tensor:
+        return torch.cat([draw(int(index)).clamp(0, 1).cpu() for index in indices])
+
+    return replace(video, read=read)

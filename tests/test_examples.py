@@ -27,6 +27,7 @@ LEFT = {
     "04_denoise": {"clean.mp4": (8, 160, 320), "given.mp4": (8, 160, 320)},
     "05_enlarge": {"given.mp4": (8, 80, 160), "large.mp4": (8, 160, 320)},
     "06_write_your_own_task": {"upright.mp4": (12, 80, 160)},
+    "07_any_operator": {"found.mp4": (8, 160, 320), "given.mp4": (8, 160, 320)},
 }
 """What each example leaves: name -> (frames, height, width)."""
 BETTER = {
@@ -35,6 +36,7 @@ BETTER = {
     "04_denoise": r"clean: ([\d.]+) dB.* noisy: ([\d.]+) dB",
     "05_enlarge": r"the truth: ([\d.]+) dB; bicubic: ([\d.]+) dB",
     "06_write_your_own_task": r"undone: ([\d.]+) dB; as given: ([\d.]+) dB",
+    "07_any_operator": r"noise: ([\d.]+) dB; as given: ([\d.]+) dB",
 }
 """What each example says: ours, then the naive answer, which is worse even if the fit has had a few steps only."""
 BLOCKS = re.findall(r"^```python\n(.*?)^```$", (ROOT / "README.md").read_text(encoding="utf-8"), re.M | re.S)
@@ -100,6 +102,11 @@ def test_the_task_of_the_readme_is_that_of_the_example() -> None:
 
 
 def test_the_readme_names_files_that_are_there() -> None:
-    for document in [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("plugins/*/README.md")]:
+    for document in [
+        *ROOT.glob("*.md"),
+        *ROOT.glob("docs/**/*.md"),
+        *ROOT.glob("plugins/*/README.md"),
+        *ROOT.glob("examples/plugins/*/README.md"),
+    ]:
         for link in re.findall(r"\]\((?!https?:|#)([^)\s]+)\)", document.read_text(encoding="utf-8")):
             assert (document.parent / link).exists(), f"{document.relative_to(ROOT)} links to {link}"

@@ -83,7 +83,9 @@ class ModelConfig(ABC):
 class Network(nn.Module, ABC):
     """A clip as a function of time, with parameters to fit.
 
-    A network handles any frame size itself (it pads inside and crops back), and knows no task.
+    A network handles any frame size itself (it pads inside and crops back), and knows no task. Between two steps of its
+    fit it can be copied (`copy.deepcopy`; what a step leaves behind in it carries no gradient), and the copy, in
+    evaluation mode, shows the clip as it is by then, though not yet settled by `finish`.
     """
 
     parts: ClassVar[frozenset[str]] = frozenset({"full"})
@@ -105,7 +107,7 @@ class Network(nn.Module, ABC):
         raise Unsupported(f"{type(self).__name__} models no motion")
 
     def start(self, observation: Observation, generator: torch.Generator) -> None:
-        """Initialise from the given frames, before the first step."""
+        """Initialise from the given frames (or the guess, see `Observation.beginning`), before the first step."""
 
     def auxiliary(self, observation: Observation, generator: torch.Generator) -> Tensor | None:
         """A further loss term of this architecture for one step, or None."""

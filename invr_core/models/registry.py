@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import difflib
+import inspect
 from typing import TYPE_CHECKING
 
-from invr_core.discovery import Offer, discover
+from invr_core.discovery import Offer, discover, named
 from invr_core.errors import BadInput, InvrError
 
 if TYPE_CHECKING:
@@ -25,22 +26,28 @@ def names() -> list[str]:
 
 
 def get(name: str) -> type[ModelConfig]:
-    """The config class of one architecture, by name.
+    """The config class of one architecture; only this one is imported.
+
+    Args:
+        name: ``cwrnn`` (the name of an entry point), or ``distribution/cwrnn`` (the same, of one distribution).
 
     Raises:
         BadInput: if no installed distribution offers it, or several do.
-        InvrError: if it cannot be imported.
+        InvrError: if it cannot be imported, or is no usable architecture.
     """
     offers = installed()
-    found = [offer for offer in offers if offer.name == name]
+    found = named(name, offers)
     if not found:
         known = sorted({offer.name for offer in offers})
         close = difflib.get_close_matches(name, known, n=1)
         hint = f"Did you mean {close[0]!r}? " if close else ""
         raise BadInput(f"there is no model {name!r}. {hint}Installed models: {', '.join(known) or 'none'}")
     if len(found) > 1:
-        owners = ", ".join(offer.distribution for offer in found)
-        raise BadInput(f"the model name {name!r} is claimed by several distributions ({owners}); uninstall all but one")
+        ways = " or ".join(repr(offer.qualified) for offer in found)
+        raise BadInput(
+            f"the model {name!r} is offered by {len(found)} distributions; say which: {ways}; "
+            "to read a stored file of it, uninstall all but one"
+        )
     return load(found[0])
 
 
@@ -48,7 +55,7 @@ def load(offer: Offer) -> type[ModelConfig]:
     """Import one offer, and check that it is an architecture.
 
     Raises:
-        InvrError: if it cannot be imported, or is something else; the message names the distribution.
+        InvrError: if it cannot be imported, or is no usable architecture; the message names the distribution.
     """
     from invr_core.models.base import ModelConfig
 
@@ -57,6 +64,17 @@ def load(offer: Offer) -> type[ModelConfig]:
         config = offer.load()
     except (Exception, SystemExit) as cause:
         raise InvrError(f"{whose} cannot be imported: {type(cause).__name__}: {cause}") from cause
-    if not (isinstance(config, type) and issubclass(config, ModelConfig)):
-        raise InvrError(f"{whose} is not a ModelConfig")
+    if not (isinstance(config, type) and issubclass(config, ModelConfig) and config is not ModelConfig):
+        raise InvrError(f"{whose} is not a ModelConfig but {config!r}")
+    if inspect.isabstract(config):
+        missing = ", ".join(sorted(config.__abstractmethods__))
+        raise InvrError(f"{whose} does not define {missing}")
+    stated = getattr(config, "name", None)
+    if stated != offer.name:
+        raise InvrError(
+            f"{whose} says that its name is {stated!r}, by which a stored file would not find it; "
+            f"write `name = {offer.name!r}` in the class {config.__name__}"
+        )
+    if not hasattr(config, "recipe"):
+        raise InvrError(f"{whose} does not state its recipe")
     return config

@@ -26,6 +26,9 @@ COMMANDS = {
     "query": ("query", "ask a .invr file for frames: invr query FILE.invr OUTPUT --fps 120"),
     "tasks": ("listing", "list the installed tasks"),
     "models": ("listing", "list the installed models"),
+    "new-task": ("new", "write a new task of your own: invr new-task NAME"),
+    "new-model": ("new", "write a new model of your own: invr new-model NAME"),
+    "bench": ("bench", "measure models side by side: invr bench model --clip CLIP --params 350k --seconds 180 …"),
     "doctor": ("doctor", "check the installation, the devices and every plugin"),
 }
 """Command -> the module beside this one that holds its function, and what it does."""
@@ -89,12 +92,12 @@ def _dispatch(arguments: list[str]) -> int:
         close = difflib.get_close_matches(command, COMMANDS, n=1)
         hint = f"Did you mean {close[0]!r}? " if close else ""
         raise BadInput(f"there is no command {command!r}. {hint}Commands: {', '.join(COMMANDS)}")
-    run = getattr(import_module(f"invr_tasks.cli.{COMMANDS[command][0]}"), command)
+    run = getattr(import_module(f"invr_tasks.cli.{COMMANDS[command][0]}"), command.replace("-", "_"))
     return int(run(rest))
 
 
 def _help() -> str:
-    lines = "\n".join(f"  {command:8} {what}" for command, (_, what) in COMMANDS.items())
+    lines = "\n".join(f"  {command:9} {what}" for command, (_, what) in COMMANDS.items())
     return (
         "usage: invr COMMAND …\n\n"
         "Fit a video once into a continuous-time neural representation, then ask it for anything.\n\n"

@@ -27,6 +27,7 @@ Output = Annotated[
 ]
 Device = Annotated[str, tyro.conf.arg(metavar="auto|cpu|cuda")]
 Stored = Annotated[str | None, tyro.conf.arg(metavar="FILE.invr")]
+Bits = Annotated[int, tyro.conf.arg(metavar="4..16|32")]
 
 
 @dataclass(frozen=True)
@@ -79,6 +80,9 @@ class RepOptions:
 
     save_rep: Stored = None
     """Keep what is fitted in this file."""
+    bits: Bits = 32
+    """Of each parameter in that file: 32 is exact, 8 a fifth of the size for a loss that is hard to see, any from 4 to
+    16."""
     rep: Stored = None
     """Take what was fitted from this file, and leave out the fit."""
 

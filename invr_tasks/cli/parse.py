@@ -26,6 +26,19 @@ class UsageError(BadInput):
     """The command line cannot be read."""
 
 
+class _Unread(UsageError):
+    """One word of it cannot be read.
+
+    Args:
+        word: as it was typed.
+        why: it cannot be read.
+    """
+
+    def __init__(self, word: str, why: str) -> None:
+        super().__init__(why)
+        self.word = word
+
+
 def parse(command: type[T], prog: str, arguments: Sequence[str]) -> T:
     """Read a command line into a dataclass; ``--help`` prints the help and raises SystemExit(0).
 
@@ -49,11 +62,22 @@ def parse(command: type[T], prog: str, arguments: Sequence[str]) -> T:
     try:  # tyro draws by the encoding of stdout, whose place is taken so that it always draws the same
         with contextlib.redirect_stderr(said), contextlib.redirect_stdout(unused), _wide_terminal():
             return _read(command, options)
+    except _Unread as unread:
+        option = next((f"{name}: " for name, value in _given(arguments) if value == unread.word), "")
+        raise UsageError(f"{option}{unread} (see `{prog} --help`)") from None
     except SystemExit as end:
         if not end.code:
             raise
         gist = _in_one_line(said.getvalue()).replace(f"Missing from {prog}:", "missing:")
         raise UsageError(f"{gist} (see `{prog} --help`)") from None
+
+
+def _given(arguments: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Each option of a command line, and the word after it or after its =."""
+    for option, following in zip(arguments, [*arguments[1:], ""], strict=True):
+        if option.startswith("--"):
+            name, equals, value = option.partition("=")
+            yield name, value if equals else following
 
 
 def _read(command: type[T], options: dict[str, Any]) -> T:
@@ -121,10 +145,17 @@ def written(metavar: str, read: Callable[[str], Any]) -> PrimitiveConstructorSpe
         metavar: stands for the value in the help.
         read: the word -> the value; raises UsageError.
     """
+
+    def named(words: list[str]) -> Any:
+        try:
+            return read(words[0])
+        except UsageError as cause:
+            raise _Unread(words[0], str(cause)) from cause
+
     return PrimitiveConstructorSpec(
         nargs=1,
         metavar=metavar,
-        instance_from_str=lambda words: read(words[0]),
+        instance_from_str=named,
         is_instance=lambda value: not isinstance(value, str),
         str_from_instance=lambda value: [",".join(map(str, value)) if isinstance(value, tuple) else str(value)],
     )

@@ -51,18 +51,29 @@ def _run(task: Any, parsed: Any) -> None:
         if result.interrupted:
             reporter.note("stopped; going on with what is fitted so far")
         if parsed.file.save_rep:
-            result.representation.save(parsed.file.save_rep)
+            result.representation.save(parsed.file.save_rep, parsed.file.bits)
         save_video(reporter.watched(result.video), parsed.output, reporter.note)
     wrote(parsed.quiet, parsed.output, result.video, time.monotonic() - started, parsed.file.save_rep)
 
 
 def _check_options(fit: FitOptions, file: RepOptions) -> None:
     fit.check()
+    _check_bits(file)
     if file.rep is None:
         return
     unused = [*fit.chosen(), *(["--save-rep"] if file.save_rep else [])]
     if unused:
         raise BadInput(f"--rep leaves out the fit, so {', '.join(unused)} would have no effect; leave it out")
+
+
+def _check_bits(file: RepOptions) -> None:
+    if file.bits == RepOptions.bits:
+        return
+    if file.save_rep is None:
+        raise BadInput(f"--bits {file.bits} is of the file that --save-rep names; give that too, or leave it out")
+    from invr_core.quantise import check_bits
+
+    check_bits(file.bits)
 
 
 def _help() -> str:

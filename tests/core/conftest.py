@@ -1,19 +1,27 @@
-"""A model of three numbers, to look into the training loop with; and a small clip that moves."""
+"""A model of three numbers, to look into the training loop with; a clip that moves; .invr files as others write."""
 
 from __future__ import annotations
 
+import json
+import struct
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import ClassVar
+from pathlib import Path
+from typing import Any, ClassVar
 
 import pytest
 import torch
+from safetensors import safe_open
+from safetensors.torch import save as serialise
 from torch import Tensor
 
+from invr_core.errors import BadFile
 from invr_core.fitted import Fitted
 from invr_core.models.base import Geometry, ModelConfig, Network, Recipe
+from invr_core.models.hnerv import HNeRV
 from invr_core.observation import Observation, squared
 from invr_core.query import Query
+from invr_core.storage import checksum, load, save
 from invr_core.testing import MovingDisc
 from invr_core.video import Video
 
@@ -80,3 +88,68 @@ def toy() -> Iterator[Toy]:
 def disc_clip() -> Video:
     times = torch.linspace(0, 1, 6, dtype=torch.float64)
     return Video.of(MovingDisc((16, 24))(Query(times)), times)
+
+
+# ------------------------------------------------------------------------- .invr files
+class Forger:
+    """Writes .invr files as we do, and as a stranger might."""
+
+    geometry = Geometry((0.0, 0.1, 1 / 3), (0.0, 0.5), (9, 14))
+
+    def small(self, geometry: Geometry = geometry) -> Fitted:
+        """A network of a few hundred numbers."""
+        config = HNeRV(strides=(2, 2), width=6.5, lower_width=4, embedding=4).solve(geometry)
+        network = config.build(geometry).eval().requires_grad_(False)
+        generator = torch.Generator().manual_seed(1)
+        for value in network.state_dict().values():
+            value.uniform_(-0.3, 0.3, generator=generator)
+        return Fitted(network, config, geometry, {"seed": 3, "psnr": 31.25, "nested": {"list": [1, None, True, "ü"]}})
+
+    def parts_of(self, path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
+        """The header of a file, and its tensors."""
+        with safe_open(path, framework="pt") as file:
+            return json.loads(file.metadata()["invr"]), {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+
+    def forge(self, path: Path, header: dict[str, Any], tensors: dict[str, Tensor]) -> Path:
+        """A file as a stranger would write it: whatever it says, its checksum is right."""
+        content = json.dumps({key: value for key, value in header.items() if key != "checksum"}, sort_keys=True)
+        if "checksum" in header:
+            header = {**header, "checksum": checksum(content, tensors)}
+        path.write_bytes(serialise(tensors, {"invr": json.dumps(header)}))
+        return path
+
+    def raw(self, path: Path, header: bytes, data: bytes = b"") -> Path:
+        """A safetensors file of these bytes."""
+        path.write_bytes(struct.pack("<Q", len(header)) + header + data)
+        return path
+
+    def refused(self, path: Path | str) -> str:
+        """In one line, which names the file: that line."""
+        with pytest.raises(BadFile) as caught:
+            load(path)
+        message = str(caught.value)
+        assert "\n" not in message and len(message) < 700 and str(path) in message
+        return message
+
+    def survives(self, path: Path) -> bool:
+        """Whether a file loads; if it does, it answers; if not, it says so as it should."""
+        try:
+            rep = load(path)
+        except BadFile as refusal:
+            assert "\n" not in str(refusal)
+            return False
+        picture = rep(Query(torch.tensor([rep.span[0]])))
+        assert tuple(picture.shape) == (1, 3, *rep.size) and bool(torch.isfinite(picture).all())
+        return True
+
+
+@pytest.fixture(scope="session")
+def forger() -> Forger:
+    return Forger()
+
+
+@pytest.fixture(scope="session")
+def good(forger: Forger, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("storage") / "good.invr"
+    save(forger.small(), path)
+    return path

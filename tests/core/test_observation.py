@@ -70,3 +70,28 @@ def test_distances_are_elementwise_and_zero_where_nothing_differs() -> None:
     assert charbonnier(prediction, target).tolist() == pytest.approx([0.0, 0.249, 0.999], abs=1e-4)
     charbonnier(prediction, target).sum().backward()
     assert prediction.grad is not None and prediction.grad.tolist() == pytest.approx([0, 1, 1], abs=1e-4)
+
+
+# ------------------------------------------------------------------------- where a fit starts
+def test_a_fit_starts_from_what_was_given(make_video: Make) -> None:
+    seen = Observation(make_video(3, 4, 6), size=(8, 12), span=(-1.0, 2.0))
+    assert seen.beginning is seen
+
+
+def test_a_fit_starts_from_the_guess_where_there_is_one(make_video: Make) -> None:
+    given, weight, guess = make_video(3, 4, 6), make_video(3, 4, 6, channels=1), make_video(3, 8, 12, seed=1)
+    seen = Observation(given, framewise(torch.negative), weight, squared, (8, 12), (-1.0, 2.0), guess)
+    start = seen.beginning
+    assert start.video is guess and start.forward is identity and start.weight is None
+    assert (start.clip_size, start.clip_span, start.distance) == ((8, 12), (-1.0, 2.0), squared)
+
+
+def test_a_fit_of_one_channel_starts_grey(make_video: Make) -> None:
+    given = make_video(3, 4, 6, channels=1)
+    assert torch.equal(Observation(given).beginning.video.frames(), given.frames().repeat(1, 3, 1, 1))
+
+
+@pytest.mark.parametrize("change", [{"frames": 2}, {"channels": 1}, {"times": [0.0, 1.0, 2.0]}])
+def test_a_guess_that_does_not_match_is_refused(make_video: Make, change: dict[str, object]) -> None:
+    with pytest.raises(BadInput, match=r"the guess has .*it needs 3 with 3, at the instants of the video"):
+        Observation(make_video(3, 4, 6), guess=make_video(**{"frames": 3, **change}))

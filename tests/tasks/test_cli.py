@@ -149,18 +149,7 @@ def test_query_refuses(invr: Any, stored: str, arguments: list[str], message: st
     assert not Path("a.mkv").exists() and Path(stored).read_bytes() == before
 
 
-# ------------------------------------------------------------------ doctor, demo, and the real fit
-def test_doctor_names_what_is_wrong_and_looks_at_the_rest(invr: Any, install: Callable[..., Path]) -> None:
-    install("bad-dist", {"fakebroken": "broken_tasks:T"}, {"broken_tasks": "raise RuntimeError('no')"})
-    code, out, _ = invr("doctor")
-    lines = {" ".join(line.split()[:3]): line for line in out.splitlines()}
-    assert code == 1
-    assert "RuntimeError: no" in lines["WRONG task fakebroken"]
-    assert "fake-tasks 1.0 (fake_tasks:Slow)" in lines["ok task fakeslow"]
-    assert "ok codec libx264" in lines and "ok codec ffv1" in lines and "ok model cwrnn" in lines
-    assert "wrong: task fakebroken" in out.splitlines()[-1]
-
-
+# ------------------------------------------------------------------ demo, and the real fit
 def test_demo_passes_its_options_on(invr: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     called: list[tuple[Path, bool]] = []
     monkeypatch.setattr("invr_tasks.demo.run_demo", lambda out, quiet: called.append((out, quiet)))

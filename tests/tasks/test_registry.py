@@ -72,65 +72,16 @@ def test_says_how_to_install_ours_where_nothing_is(monkeypatch: pytest.MonkeyPat
         registry.get("interpolate")
 
 
-def test_never_picks_between_two_distributions(tasks: Path, install: Install) -> None:
-    install("a-rival", {"fakeslow": "rival_tasks:Slow"}, {"rival_tasks": (tasks / "fake_tasks.py").read_text()})
-    with pytest.raises(AmbiguousTask, match=r"'a-rival/fakeslow' or 'fake-tasks/fakeslow'"):
-        registry.get("fakeslow")
-    assert registry.get("a-rival/fakeslow").__module__ == "rival_tasks"
-    assert registry.get("fake-tasks/fakeslow").__module__ == "fake_tasks"
-    assert registry.get("fakefill").__name__ == "Fill"
-
-
 def test_one_distribution_may_not_claim_a_name_twice(install: Install) -> None:
     install("twice", "[invr.tasks]\nfaketwice = one:A\nfaketwice = two:B\n")
     with pytest.raises(AmbiguousTask, match=r"twice offers the task 'faketwice' 2 times"):
         registry.get("twice/faketwice")
 
 
-@pytest.mark.parametrize(
-    ("value", "code", "cause"),
-    [
-        ("broken_tasks:Task", "import not_installed_anywhere", "ModuleNotFoundError: .*not_installed_anywhere"),
-        ("broken_tasks:Task", "raise SystemExit('no')", "SystemExit: no"),
-        ("broken_tasks:Task", "1 +", "SyntaxError"),
-        ("broken_tasks:Missing", "", "AttributeError: .*Missing"),
-        ("broken_tasks:thing", "thing = 3", "not a subclass of invr_tasks.task.Task but 3"),
-        ("broken_tasks:Task", "from invr_tasks.task import Task", "not a subclass"),
-        ("not a reference", "", "AttributeError|cannot be imported"),
-    ],
-)
-def test_a_broken_task_is_named_with_its_cause(install: Install, value: str, code: str, cause: str) -> None:
-    install("bad-dist", {"fakebroken": value}, {"broken_tasks": code}, version="3.1")
-    with pytest.raises(BrokenTask, match=rf"'fakebroken' of bad-dist 3.1 \({value}\) .*({cause})"):
+def test_an_entry_that_is_no_reference_is_a_broken_task(install: Install) -> None:
+    install("bad-dist", {"fakebroken": "not a reference"}, version="3.1")
+    with pytest.raises(BrokenTask, match=r"'fakebroken' of bad-dist 3.1 \(not a reference\) cannot be imported"):
         registry.get("fakebroken")
-
-
-def test_a_broken_task_leaves_the_others_working(tasks: Path, install: Install) -> None:
-    install("bad-dist", {"fakebroken": "broken_tasks:Task"}, {"broken_tasks": "raise RuntimeError('no')"})
-    assert registry.get("fakeslow").__name__ == "Slow"
-
-
-@pytest.mark.parametrize(
-    ("body", "error", "message"),
-    [
-        ("class New(Slow):\n    api = 2", IncompatibleTask, "written for api 2, this invr supports 1"),
-        ("class New(Slow):\n    api = '1'", IncompatibleTask, "written for api '1'"),
-        ("class New(Task):\n    pass", IncompatibleTask, "does not state its api"),
-        (
-            "class New(Task):\n    api = 1\n    Config = NoOptions",
-            BrokenTask,
-            "does not define observe, plan, simulate",
-        ),
-        ("class New(Slow):\n    Config = dict", BrokenTask, "needs a dataclass as `Config`"),
-    ],
-)
-def test_an_unusable_task_says_why(
-    tasks: Path, install: Install, body: str, error: type[InvrError], message: str
-) -> None:
-    code = f"from fake_tasks import *\n{body}\n"
-    install("new-dist", {"fakenew": "new_tasks:New"}, {"new_tasks": code})
-    with pytest.raises(error, match=message):
-        registry.get("fakenew")
 
 
 def test_the_api_is_not_inherited_from_the_base_class(
@@ -148,22 +99,6 @@ def test_a_task_may_inherit_its_api_from_another_task(tasks: Path, install: Inst
         "new-dist", {"fakenew": "new_tasks:New"}, {"new_tasks": "from fake_tasks import *\nclass New(Slow): pass\n"}
     )
     assert registry.get("fakenew").__name__ == "New"
-
-
-@pytest.mark.parametrize(
-    "entries", ["[invr.tasks]\nfoo\n", "[console_scripts]\n= a:b\nfoo", b"[invr.tasks]\n\xff = a:b"]
-)
-def test_a_stranger_with_malformed_entry_points_is_named_and_hides_nothing(
-    tasks: Path, install: Install, entries: str | bytes
-) -> None:
-    site = install("stranger")
-    content = entries.encode() if isinstance(entries, str) else entries
-    (site / "stranger-1.0.dist-info" / "entry_points.txt").write_bytes(content)
-    with pytest.raises((TypeError, UnicodeDecodeError)):  # if not, the standard library has learnt to guard itself
-        discovery.entry_points(group="invr.tasks")
-    with pytest.warns(DiscoveryWarning, match="'stranger'"):
-        names = [offer.name for offer in registry.installed()]
-    assert {"fakeslow", "fakefill"} <= set(names)
 
 
 def test_walking_by_hand_finds_the_same(tasks: Path) -> None:
@@ -187,13 +122,6 @@ def test_a_distribution_that_is_on_the_path_twice_counts_once(
         assert [offer.distribution for offer in registry.installed() if offer.name == "fakeslow"] == ["fake-tasks"]
 
 
-def test_hundreds_of_distributions_are_listed_in_order(install: Install) -> None:
-    for index in reversed(range(300)):
-        install(f"many-{index:03}", {f"many{index:03}": "nowhere:Nothing"})
-    names = [offer.name for offer in registry.installed() if offer.name.startswith("many")]
-    assert names == [f"many{index:03}" for index in range(300)]
-
-
 def test_unreadable_metadata_hides_no_entry_point(tasks: Path) -> None:
     (tasks / "fake_tasks-1.0.dist-info" / "METADATA").unlink()
     assert "fakeslow" in [offer.name for offer in registry.installed()]
@@ -209,21 +137,24 @@ def test_models_are_found_by_the_same_door(install: Install) -> None:
         models.get("fakemodle")
 
 
-def test_listing_imports_no_torch(tasks: Path) -> None:
-    """A warm start of a second says nothing; that torch is not there says that it cannot be slow."""
+def test_hundreds_of_distributions_are_listed_in_order_without_importing_anything(
+    tasks: Path, install: Install
+) -> None:
+    """A time says nothing on a busy machine; that nothing heavy is imported says that it cannot be slow."""
+    for index in reversed(range(300)):
+        install(f"many-{index:03}", {f"many{index:03}": "nowhere:Nothing"})
     code = (
         "import sys\n"
         "from invr_tasks.cli import main\n"
-        "for command in (['tasks'], ['models'], ['--help'], ['run', '--help'], ['--version']):\n"
-        "    assert main(command) == 0, command\n"
+        "for command in ('models', '--help', 'run --help', 'new-task --help', '--version', 'tasks'):\n"
+        "    assert main(command.split()) == 0, command\n"
         "heavy = {'torch', 'numpy', 'av', 'kornia', 'skimage', 'fake_tasks'} & set(sys.modules)\n"
         "assert not heavy, heavy\n"
     )
-    root = Path(__file__).resolve().parents[2]
-    path = [str(tasks), str(root)]
-    done = subprocess.run(
-        [sys.executable, "-c", code], env={"PYTHONPATH": ":".join(path)}, capture_output=True, text=True
-    )
+    environment = {"PYTHONPATH": f"{tasks}:{Path(__file__).resolve().parents[2]}"}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    assert "fakeslow" in done.stdout
-    assert "Tasks [for] tests" in done.stdout
+    listed = done.stdout.rpartition("summary")[2].splitlines()
+    names = [line.split()[0] for line in listed if line.startswith("many")]
+    assert names == [f"many{index:03}" for index in range(300)]
+    assert any(line.startswith("fakeslow ") and line.rstrip().endswith("Tasks [for] tests") for line in listed)

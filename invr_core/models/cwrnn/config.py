@@ -11,7 +11,7 @@ import torch
 from invr_core.errors import BadInput
 from invr_core.models.base import Geometry, ModelConfig, Network, Recipe
 
-MOTION_SHARE, ANCHOR_SHARE = 0.2, 0.6
+MOTION_SHARE, ANCHOR_SHARE = 0.3, 0.6
 """Shares of the parameters that are not network weights; the rest is the residual's appearance."""
 LEVELS = ((1, 4, 0.4), (4, 2, 0.5), (16, 2, 1.0))
 """Of each appearance level: intervals from node to node, channels, share of what the levels before it have left."""
@@ -19,8 +19,17 @@ RICHNESS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64)
 """Factors of the levels' channels that are tried until a budget is met: small ones leave the rest to resolution."""
 SAMPLES_PER_SECOND = (3e6, 3e8)
 """About how many samples a fit goes through in a second, on two cores of a CPU and on a GPU."""
-STRIDE = 4
+LEAST = 60_000
+"""Parameters of a model whose size is left open, at the least."""
+STRIDE = 8
 """Most intervals that a step of the recurrence spans."""
+CHROMA = 3
+"""How much coarser than its luma the chroma of an anchor is, in each direction."""
+APART = 24
+"""Most intervals from one anchor to the next."""
+PARTS = ("warp", "coupling", "grid", "refinement", "recurrence", "backward")
+"""What can be left out: motion altogether; the warped appearance in the motion update; the mixed residual grid (the
+anchors get its parameters); the correction of the flow and the gate; the updates of the states; the anchor after."""
 
 
 @dataclass(frozen=True)
@@ -37,14 +46,12 @@ class CWRNN(ModelConfig):
     """How many parameters in all, met within 2 %; 0 for a twentieth of the clip's samples."""
     channels: int = 16
     """Channels of each of the two recurrent states."""
-    anchor_channels: int = 4
-    """Channels of an anchor; the first three start as its picture."""
     width: int = 24
     """Channels of the cells at half resolution."""
     depth: int = 2
     """How many cells at half resolution."""
-    coupled: bool = True
-    """Whether the motion update sees the warped appearance; False is an ablation."""
+    without: str = ""
+    """A part to leave out, to see what it is worth: warp, coupling, grid, refinement, recurrence or backward."""
     warm_start: bool = True
     """Whether motion starts from OpenCV's DIS flow between the given frames."""
     segments: int = 0
@@ -54,7 +61,7 @@ class CWRNN(ModelConfig):
     stride: int = 0
     """Intervals (between given frames) that a step of the recurrence spans."""
     anchor_size: tuple[int, ...] = ()
-    """(h, w) of an anchor."""
+    """(h, w) of an anchor's luma; its chroma is `CHROMA` times coarser."""
     motion_size: tuple[int, ...] = ()
     """(h, w) of the velocity field."""
     coarse_size: tuple[int, ...] = ()
@@ -69,14 +76,15 @@ class CWRNN(ModelConfig):
         samples = 3 * math.prod(geometry.size) * len(geometry.times)
         epochs = 60 * minutes * SAMPLES_PER_SECOND[accelerated] / samples
         factor = min(max(math.sqrt(epochs / self.recipe.epochs[0]), 0.5), 3.0)
-        return replace(self, params=max(round(factor * samples / 20), 40_000))
+        return replace(self, params=max(round(factor * samples / 20), LEAST))
 
     def solve(self, geometry: Geometry) -> CWRNN:
         """Decide every size; see `ModelConfig.solve`."""
         if self.levels:
             return self
+        self._require_part()
         height, width = geometry.size
-        params = self.params or max(round(3 * height * width * len(geometry.times) / 20), 40_000)
+        params = self.params or max(round(3 * height * width * len(geometry.times) / 20), LEAST)
         start = replace(
             self,
             params=params,
@@ -115,6 +123,8 @@ class CWRNN(ModelConfig):
         bare = replace(self, levels=tuple((1, richness * channels, 1, 1) for _, channels, _ in LEVELS))
         weights = bare._weights(geometry)
         stored = max(params - weights, 0)
+        if self.without == "grid":
+            return replace(bare._anchors(geometry, intervals, stored), levels=bare.levels)
         solved = bare._anchors(geometry, intervals, ANCHOR_SHARE * stored)
         motion = _fit_area(geometry.size, MOTION_SHARE * stored / (2 * solved.segments * solved.steps), finest=4)
         solved = replace(solved, motion_size=motion)
@@ -122,16 +132,22 @@ class CWRNN(ModelConfig):
         return replace(solved, levels=_levels(geometry.size, intervals, left, richness))
 
     def _anchors(self, geometry: Geometry, intervals: int, share: float) -> CWRNN:
-        """As many anchors as the share pays for at half resolution, from one each 4 to one each 24 intervals."""
-        height, width = geometry.size
-        affordable = share / (self.anchor_channels * math.ceil(height / 2) * math.ceil(width / 2))
-        segments = min(max(math.floor(affordable) - 1, math.ceil(intervals / 24), 1), math.ceil(intervals / 4))
+        """As many anchors as the share pays for at full resolution, from one each 4 to one each `APART` intervals."""
+        pixels = math.prod(geometry.size)
+        each = 1 + 2 * math.prod(replace(self, anchor_size=geometry.size).chroma_size) / pixels
+        affordable = share / (each * pixels)
+        segments = min(max(math.floor(affordable) - 1, math.ceil(intervals / APART), 1), math.ceil(intervals / 4))
         apart = math.ceil(intervals / segments)
         rounds = max(math.ceil(apart / STRIDE), min(apart, 2))  # the second step is the first that coupling reaches
         stride = math.ceil(apart / rounds)
         segments = math.ceil(intervals / (rounds * stride))
-        size = _fit_area(geometry.size, share / (self.anchor_channels * (segments + 1)), finest=2)
+        size = _fit_area(geometry.size, share / (each * (segments + 1)), finest=1)
         return replace(self, segments=segments, rounds=rounds, stride=stride, anchor_size=size)
+
+    @property
+    def chroma_size(self) -> tuple[int, int]:
+        """(h, w) of an anchor's chroma."""
+        return math.ceil(self.anchor_size[0] / CHROMA), math.ceil(self.anchor_size[1] / CHROMA)
 
     @property
     def steps(self) -> int:
@@ -139,7 +155,7 @@ class CWRNN(ModelConfig):
         return self.rounds * self.stride
 
     def _stored(self, levels: bool = True) -> int:
-        anchors = (self.segments + 1) * self.anchor_channels * math.prod(self.anchor_size)
+        anchors = (self.segments + 1) * (math.prod(self.anchor_size) + 2 * math.prod(self.chroma_size))
         motion = 2 * self.segments * self.steps * math.prod(self.motion_size)
         return anchors + motion + (sum(math.prod(level) for level in self.levels) if levels else 0)
 
@@ -160,11 +176,14 @@ class CWRNN(ModelConfig):
         self._require_whole(geometry)
         return CWRNNNetwork(self, geometry)
 
+    def _require_part(self) -> None:
+        if self.without not in ("", *PARTS):
+            raise BadInput(f"without must be one of {', '.join(PARTS)}, got {self.without!r}")
+
     def _require_whole(self, geometry: Geometry) -> None:
         """Refuse sizes that `solve` would not choose: they may come from a stranger's file."""
         limits = {
             "channels": 1024,
-            "anchor_channels": 64,
             "width": 1024,
             "depth": 64,
             "rounds": 10**6,
@@ -173,12 +192,12 @@ class CWRNN(ModelConfig):
         for name, most in limits.items():
             if not 1 <= getattr(self, name) <= most:
                 raise BadInput(f"{name} of the cwrnn model must be from 1 to {most}, got {getattr(self, name)}")
+        self._require_part()
         intervals = max(len(geometry.times) - 1, 1)
         sizes = [self.anchor_size, self.motion_size, self.coarse_size, *(level[2:] for level in self.levels)]
         most_high, most_wide = max(geometry.size[0], 2), max(geometry.size[1], 2)
         whole = (
-            self.anchor_channels >= 3
-            and len(self.levels) == len(LEVELS)
+            len(self.levels) == len(LEVELS)
             and all(len(level) == 4 and min(level) >= 1 for level in self.levels)
             and all(len(size) == 2 and 1 <= size[0] <= most_high and 1 <= size[1] <= most_wide for size in sizes)
             and 1 <= self.segments <= intervals <= self.segments * self.steps

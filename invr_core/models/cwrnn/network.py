@@ -7,9 +7,10 @@ from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from invr_core.models.base import Geometry, Network
-from invr_core.models.cwrnn.compensation import Compensation
+from invr_core.models.cwrnn.compensation import Anchor, Compensation
 from invr_core.models.cwrnn.config import CWRNN
 from invr_core.models.cwrnn.grid import ResidualGrid
 from invr_core.models.cwrnn.recurrence import State, WarpRNN, compose, rescale_flow, resize, step_flow
@@ -46,14 +47,15 @@ class CWRNNNetwork(Network):
         given = max(len(geometry.times) - 1, 1)
         self.interval = max((geometry.span[1] - geometry.span[0]) / given, 1e-9)
         detail = sum(level[1] for level in config.levels)
-        self.anchors = nn.Parameter(torch.zeros(config.segments + 1, config.anchor_channels, *config.anchor_size))
+        self.luma = nn.Parameter(torch.zeros(config.segments + 1, 1, *config.anchor_size))
+        self.chroma = nn.Parameter(torch.zeros(config.segments + 1, 2, *config.chroma_size))
         self.grid = ResidualGrid(
             (self.intervals, config.motion_size[0], config.motion_size[1]),
             tuple((n, c, h, w) for n, c, h, w in config.levels),
         )
-        self.begin = nn.Conv2d(config.anchor_channels, config.channels, 3, padding=1)
-        self.cell = WarpRNN(config.channels, detail, config.coupled)
-        self.compensation = Compensation(config.anchor_channels, config.channels, detail, config.width, config.depth)
+        self.begin = nn.Conv2d(3, config.channels, 3, padding=1)
+        self.cell = WarpRNN(config.channels, detail, config.without)
+        self.compensation = Compensation(config.channels, detail, config.width, config.depth, config.without)
         self._remembered: dict[tuple[int, float, str], tuple[list[State], Tensor]] = {}
 
     # ---------------------------------------------------------------- time
@@ -63,14 +65,15 @@ class CWRNNNetwork(Network):
 
     # ---------------------------------------------------------- recurrence
     def _detail(self, place: Tensor, size: tuple[int, int], trust: float) -> Tensor:
-        return trust * self.grid.detail((place / self.intervals).to(self.anchors.device), size)
+        trust = 0.0 if self.config.without == "grid" else trust
+        return trust * self.grid.detail((place / self.intervals).to(self.luma.device), size)
 
     def _irregular(self, place: Tensor) -> Tensor:
-        velocity: Tensor = self.grid.motion((place / self.intervals).to(self.anchors.device))
-        return velocity
+        velocity: Tensor = self.grid.motion((place / self.intervals).to(self.luma.device))
+        return 0 * velocity if self.config.without in ("grid", "warp") else velocity
 
-    def _advance(self, state: State, place: Tensor, length: Tensor, trust: float) -> tuple[State, list[Tensor]]:
-        """One step of the recurrence, and the velocities it went along, one an interval.
+    def _advance(self, state: State, place: Tensor, length: Tensor, trust: float) -> tuple[State, Tensor]:
+        """One step of the recurrence, and the velocities it went along, (B, stride, 2, H, W).
 
         Args:
             state: of B paths.
@@ -78,17 +81,19 @@ class CWRNNNetwork(Network):
             length: (B,) signed intervals to go, at most ``stride`` either way.
             trust: in the residual.
         """
-        velocities, pieces = [], []
-        for index in range(self.config.stride):
-            piece = length.sign() * (length.abs() - index).clamp(0, 1)
-            middle = place + length.sign() * index + piece / 2
-            velocities.append(self.cell.velocity(state, self._irregular(middle)))
-            pieces.append(step_flow(velocities[-1], _column(piece, velocities[-1])))
-        flow = pieces[-1]
-        for piece in reversed(pieces[:-1]):
-            flow = compose(flow, piece)
+        stride = self.config.stride
+        sign, offsets = length.sign()[:, None], torch.arange(stride, dtype=torch.float64)
+        pieces = sign * (length.abs()[:, None] - offsets).clamp(0, 1)
+        middles = place[:, None] + sign * offsets + pieces / 2
+        irregular = self._irregular(middles.flatten()).unflatten(0, middles.shape)
+        regular = self.cell.velocity(state, (irregular.shape[3], irregular.shape[4]))
+        velocities = irregular if self.config.without == "warp" else regular[:, None] + irregular
+        shifts = step_flow(velocities.flatten(0, 1), _column(pieces.flatten(), velocities)).unflatten(0, middles.shape)
+        flow = shifts[:, -1]
+        for index in reversed(range(stride - 1)):
+            flow = compose(flow, shifts[:, index])
         size = (state.appearance.shape[2], state.appearance.shape[3])
-        amount = _column(length.abs() / self.config.stride, flow)
+        amount = _column(length.abs() / stride, flow)
         return self.cell(state, flow, self._detail(place + length, size, trust), amount), velocities
 
     def _paths(self, segments: Tensor, trust: float) -> tuple[list[State], Tensor]:
@@ -105,7 +110,8 @@ class CWRNNNetwork(Network):
         config = self.config
         starts = torch.cat([segments, segments + 1])
         sign = torch.cat([torch.ones(len(segments)), -torch.ones(len(segments))]).double()
-        coarse = resize(self.anchors[starts], (config.coarse_size[0], config.coarse_size[1]))
+        size = (config.coarse_size[0], config.coarse_size[1])
+        coarse = torch.cat([F.adaptive_avg_pool2d(self.luma[starts], size), resize(self.chroma[starts], size)], 1)
         appearance = torch.tanh(self.begin(coarse))
         state = State(appearance, torch.zeros_like(appearance), coarse.new_zeros(len(starts), 2, *config.motion_size))
         states, velocities = [], []
@@ -113,14 +119,14 @@ class CWRNNNetwork(Network):
             states.append(state)
             place = (starts * config.steps).double() + sign * step * config.stride
             state, along = self._advance(state, place, sign * config.stride, trust)
-            velocities += along
-        return states, torch.stack(velocities)
+            velocities.append(along)
+        return states, torch.cat(velocities, 1).transpose(0, 1)
 
     def _known_paths(self, segments: Tensor, trust: float) -> tuple[list[State], Tensor]:
         """`_paths`, remembered for the last few segments once fitted, so that frames in sequence share them."""
         if self.training or len(segments) > 1:
             return self._paths(segments, trust)
-        key = (int(segments[0]), trust, str(self.anchors.device))
+        key = (int(segments[0]), trust, str(self.luma.device))
         if key not in self._remembered:
             while len(self._remembered) >= REMEMBERED:
                 self._remembered.pop(next(iter(self._remembered)))
@@ -143,14 +149,20 @@ class CWRNNNetwork(Network):
         rest = inside - step * config.stride
         needed, path = torch.unique(segment, return_inverse=True)
         states, _ = self._known_paths(needed, trust)
-        ahead = State.gather(states, step, path)
-        behind = State.gather(states, config.rounds - 1 - step, path + len(needed))
-        ahead, _ = self._advance(ahead, place - rest, rest, trust)
-        behind, _ = self._advance(behind, place - rest + config.stride, rest - config.stride, trust)
+        state = State.gather(states, torch.cat([step, config.rounds - 1 - step]), torch.cat([path, path + len(needed)]))
+        start = torch.cat([place - rest, place - rest + config.stride])
+        state, _ = self._advance(state, start, torch.cat([rest, rest - config.stride]), trust)
+        ahead, behind = state.halves()
         detail = self._detail(place, (self.padded[0] // 2, self.padded[1] // 2), trust)
         reach = _column(inside / config.steps, detail)
         picture: Tensor = self.compensation(
-            self.anchors[segment], self.anchors[segment + 1], ahead, behind, detail, reach, self.padded
+            Anchor(self.luma[segment], self.chroma[segment]),
+            Anchor(self.luma[segment + 1], self.chroma[segment + 1]),
+            ahead,
+            behind,
+            detail,
+            reach,
+            self.padded,
         )
         return picture[:, :, : self.size[0], : self.size[1]]
 
@@ -173,7 +185,7 @@ class CWRNNNetwork(Network):
     def flow(self, t0: Tensor, t1: Tensor) -> Tensor:
         """Where the pixels of ``t0`` are at ``t1``: along the velocities between, one step an interval."""
         routes = [_pieces(float(a), float(b)) for a, b in zip(self.place(t0), self.place(t1), strict=True)]
-        flow = self.anchors.new_zeros(len(routes), 2, *self.config.motion_size)
+        flow = self.luma.new_zeros(len(routes), 2, *self.config.motion_size)
         for step in range(max(map(len, routes), default=0)):
             rows = [row for row, route in enumerate(routes) if step < len(route)]
             pieces = [routes[row][step] for row in rows]

@@ -37,6 +37,12 @@ class State:
             pick([s.appearance for s in states]), pick([s.motion for s in states]), pick([s.origin for s in states])
         )
 
+    def halves(self) -> tuple[State, State]:
+        """The first half of the paths, and the second."""
+        parts = zip(self.appearance.chunk(2), self.motion.chunk(2), self.origin.chunk(2), strict=True)
+        first, second = (State(*part) for part in parts)
+        return first, second
+
 
 def resize(field: Tensor, size: tuple[int, int]) -> Tensor:
     """A field brought to another resolution, its values unchanged."""
@@ -92,21 +98,20 @@ class WarpRNN(nn.Module):
     Args:
         channels: of each of the two states.
         detail: channels of the residual grid's appearance.
-        coupled: whether the motion update sees the warped appearance; False only for ablations.
+        without: a part that is left out, see `invr_core.models.cwrnn.config.PARTS`.
     """
 
-    def __init__(self, channels: int, detail: int, coupled: bool = True) -> None:
+    def __init__(self, channels: int, detail: int, without: str = "") -> None:
         super().__init__()
-        self.coupled = coupled
+        self.without = without
         self.velocity_head = nn.Conv2d(channels, 2, 3, padding=1)
         self.motion_update = Update(2 * channels + detail + 2, channels)
         self.appearance_update = Update(2 * channels + detail, channels)
         silence(self.velocity_head)
 
-    def velocity(self, state: State, irregular: Tensor) -> Tensor:
-        """Velocity at the motion scale: the state's, brought up, plus the grid's. (B, 2, H, W) pixels an interval."""
-        size = (irregular.shape[2], irregular.shape[3])
-        return rescale_flow(self.velocity_head(state.motion), size) + irregular
+    def velocity(self, state: State, size: tuple[int, int]) -> Tensor:
+        """The regular part of the velocity, brought up to the motion scale: (B, 2, *size) pixels an interval."""
+        return rescale_flow(self.velocity_head(state.motion), size)
 
     def forward(self, state: State, flow: Tensor, detail: Tensor, amount: Tensor) -> State:
         """Carry a state over a step.
@@ -117,10 +122,13 @@ class WarpRNN(nn.Module):
             detail: (B, detail, h, w) the grid's appearance at the end of the step, at the coarse scale.
             amount: (B, 1, 1, 1) in [0, 1]: which part of a whole step this is.
         """
+        origin = compose(flow, state.origin)
+        if self.without == "recurrence":
+            return State(state.appearance, state.motion, origin)
         coarse = rescale_flow(flow, (state.appearance.shape[2], state.appearance.shape[3]))
         both, _ = sample(torch.cat([state.appearance, state.motion], 1), target_grid(coarse))
         appearance, motion = both.chunk(2, 1)
-        seen = appearance if self.coupled else torch.zeros_like(appearance)
+        seen = torch.zeros_like(appearance) if self.without == "coupling" else appearance
         motion = motion + amount * self.motion_update(motion, seen, detail, coarse)
         appearance = appearance + amount * self.appearance_update(appearance, motion, detail)
-        return State(appearance, motion, compose(flow, state.origin))
+        return State(appearance, motion, origin)

@@ -16,6 +16,7 @@ from torch.nn import functional as F
 
 from invr_core.errors import BadInput
 from invr_core.fill import fill
+from invr_core.models.cwrnn.compensation import to_ycc
 from invr_core.noise import gaussian_level
 from invr_core.observation import Observation
 
@@ -42,15 +43,20 @@ def initialise(network: CWRNNNetwork, observation: Observation, generator: torch
                 module.bias.zero_()
     for nodes in network.grid.appearance.parameters():
         nodes.uniform_(-1e-2, 1e-2, generator=generator)
-    network.anchors.uniform_(-1e-2, 1e-2, generator=generator)
     video = observation.video
-    for index in range(len(network.anchors)):
+    for index in range(len(network.luma)):
         instant = network.first + index * network.config.steps * network.interval
-        frame = _nearest_frame(observation, instant)
-        small = F.interpolate(frame, network.anchors.shape[-2:], mode="bilinear", antialias=True, align_corners=False)
-        network.anchors[index, :3] = small[0]
+        frame = to_ycc(_nearest_frame(observation, instant))
+        network.luma[index] = _shrink(frame[:, :1], network.luma)[0]
+        network.chroma[index] = _shrink(frame[:, 1:], network.chroma)[0]
     if network.config.warm_start and min(video.size) >= SMALLEST:
         _set_velocities(network, observation)
+
+
+def _shrink(picture: Tensor, like: Tensor) -> Tensor:
+    """A picture at the resolution of another."""
+    size = (like.shape[2], like.shape[3])
+    return F.interpolate(picture, size, mode="bilinear", antialias=True, align_corners=False)
 
 
 def _nearest_frame(observation: Observation, instant: float) -> Tensor:

@@ -13,8 +13,9 @@ from invr_core.query import Query
 from invr_core.representation import Motion
 from invr_core.testing import MovingDisc
 from invr_core.video import Video
-from invr_tasks.run import default_model, prepare, run, score
+from invr_tasks.run import default_model, run, score
 from invr_tasks.task import Source
+from invr_tasks.testing import TASK_CHECKS, TaskCheck
 
 SIZE = (32, 48)
 DISC = MovingDisc(SIZE)
@@ -38,6 +39,13 @@ def source(mask: Tensor, hidden: float | Tensor = 0.0, video: Video | None = Non
     video = video or clip()
     frames = torch.where(mask > 0.5, torch.as_tensor(hidden), video.frames())
     return Source(Video.of(frames, TIMES), {"mask": Video.of(mask, TIMES)})
+
+
+# -------------------------------------------------------------------------- conformance
+@pytest.mark.parametrize("check", TASK_CHECKS, ids=lambda check: check.__name__)
+@pytest.mark.parametrize("options", [{}, {"holes": "moving"}], ids=str)
+def test_it_is_a_good_task(options: dict[str, object], check: TaskCheck) -> None:
+    check(Inpaint(InpaintConfig(**options)))  # type: ignore[arg-type]
 
 
 # -------------------------------------------------------------------------- known pixels
@@ -135,12 +143,6 @@ def test_without_motion_the_hole_shows_the_model_s_own_structure() -> None:
     )  # smooth, no detail of its own
 
 
-def test_any_order_and_any_batch_give_the_same_bits() -> None:
-    shown = run(Inpaint(), source(logo()), rep=DISC).video
-    at_once = shown.read([5, 1, 5])
-    assert torch.equal(at_once, torch.cat([shown.read([i]) for i in (5, 1, 5)]))
-
-
 def test_a_single_frame_is_filled_too() -> None:
     given = source(logo())
     first = Source(given.video[:1], {"mask": given["mask"][:1]})
@@ -163,19 +165,6 @@ def test_the_answer_has_the_clock_size_and_depth_of_the_clip() -> None:
     shown = run(Inpaint(), Source(video, {"mask": Video.of(logo(), times)}), rep=DISC).video
     assert torch.equal(shown.times, times)
     assert (shown.size, shown.depth, shown.channels, len(shown)) == (SIZE, 16, 3, 7)
-
-
-def test_the_mask_is_needed() -> None:
-    with pytest.raises(BadInput, match="'mask'"):
-        prepare(Inpaint(), Source(clip()))
-
-
-@pytest.mark.parametrize(
-    ("frames", "size"), [(6, SIZE), (7, (31, 48)), (1, SIZE)], ids=["count", "size", "one for all, unopened"]
-)
-def test_a_mask_of_another_shape_is_refused(frames: int, size: tuple[int, int]) -> None:
-    with pytest.raises(BadInput, match=f"{frames} frames of {size[1]}x{size[0]}"):
-        prepare(Inpaint(), Source(clip(), {"mask": Video.of(torch.zeros(frames, 1, *size))}))
 
 
 @pytest.mark.parametrize(

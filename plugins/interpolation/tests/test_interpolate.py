@@ -17,6 +17,7 @@ from invr_core.testing import MovingDisc
 from invr_core.video import Video
 from invr_tasks.run import default_model, prepare, run, score
 from invr_tasks.task import Source
+from invr_tasks.testing import TASK_CHECKS, TaskCheck
 
 SIZE = (32, 48)
 DISC = MovingDisc(SIZE)
@@ -37,6 +38,13 @@ def noise(frames: int = 4, depth: int = 8) -> Video:
 
 def interpolate(**options: object) -> Interpolate:
     return Interpolate(InterpolateConfig(**options))  # type: ignore[arg-type]
+
+
+# -------------------------------------------------------------------------- conformance
+@pytest.mark.parametrize("check", TASK_CHECKS, ids=lambda check: check.__name__)
+@pytest.mark.parametrize("options", [{}, {"factor": 3}], ids=str)
+def test_it_is_a_good_task(options: dict[str, object], check: TaskCheck) -> None:
+    check(interpolate(**options))
 
 
 # ------------------------------------------------------------------------ given frames
@@ -93,13 +101,6 @@ def test_what_neither_neighbour_shows_comes_from_the_representation() -> None:
     own = DISC(Query(torch.tensor([0.5], dtype=torch.float64)))
     assert torch.allclose(shown[..., :24], own[..., :24], atol=1e-5)
     assert float(shown[..., 24:].mean()) < 0.05
-
-
-def test_any_order_and_any_batch_give_the_same_bits() -> None:
-    shown = run(interpolate(factor=3), Source(clip()), rep=DISC).video
-    at_once = shown.read([5, 1, 4, 1])
-    assert torch.equal(at_once, torch.cat([shown.read([i]) for i in (5, 1, 4, 1)]))
-    assert torch.equal(shown.read([1, 4, 5]), at_once[[1, 2, 0]])
 
 
 # ------------------------------------------------------------------------------- models
@@ -170,23 +171,16 @@ def test_instants_that_cannot_be_are_refused_before_the_fit(times: tuple[float, 
         prepare(interpolate(times=times), Source(noise()))
 
 
-def test_one_frame_is_too_few() -> None:
-    with pytest.raises(BadInput, match="at least 2 frames, this one has 1"):
-        prepare(interpolate(), Source(noise(frames=1)))
-
-
 # ---------------------------------------------------------------------------- benchmark
 @pytest.mark.parametrize("factor", [2, 3])
 def test_what_is_given_and_what_is_judged_are_apart(factor: int) -> None:
     truth, task = clip(), interpolate(factor=factor)
     source = task.simulate(truth, torch.Generator())
     judged = task.judged(source, truth)
-    assert judged is not None and judged.channels == 1 and bool((judged.frames() == 1).all())
+    assert judged is not None and bool((judged.frames() == 1).all())
     given, asked = source.video.times.tolist(), judged.times.tolist()
     assert given == truth.times.tolist()[::factor]
     assert sorted(given + asked) == pytest.approx(truth.times.tolist())
-    shown = task.plan(source).times
-    assert all(float((shown - t).abs().min()) < 1e-9 for t in asked)
 
 
 def test_the_naive_answer_blends_the_neighbours() -> None:

@@ -10,9 +10,12 @@ import pytest
 import torch
 from torch import Tensor
 
+from invr_core.errors import BadInput
 from invr_core.fitting import FitConfig, fit
 from invr_core.models.base import Geometry
 from invr_core.models.cwrnn import CWRNN
+from invr_core.models.cwrnn.compensation import to_ycc
+from invr_core.models.cwrnn.config import PARTS
 from invr_core.models.cwrnn.network import CWRNNNetwork
 from invr_core.observation import Observation
 from invr_core.query import Query
@@ -25,7 +28,7 @@ VELOCITY = (1.5, -0.75)
 REGULAR = [float(i) for i in range(9)]
 IRREGULAR = [0.0, 1.0, 2.5, 3.0, 4.5, 5.0, 7.0, 8.0]
 LONG = [float(i) for i in range(17)]
-LONG_CONFIG = CWRNN(params=20_000)
+LONG_CONFIG = CWRNN(params=28_000)
 """One segment of several steps of the recurrence."""
 
 
@@ -85,7 +88,7 @@ def test_the_start_already_shows_the_clip() -> None:
     network = started(video)
     error = (network(video.times) - video.frames()).square().mean()
     constant = (video.frames().mean((0, 2, 3), keepdim=True) - video.frames()).square().mean()
-    assert float(error) < 0.2 * float(constant)
+    assert float(error) < 0.25 * float(constant)
 
 
 @pytest.mark.parametrize("part", ["full", "structured"])
@@ -94,8 +97,8 @@ def test_the_start_already_shows_the_clip() -> None:
     [
         (REGULAR, SIZE, 60_000, 2),
         (IRREGULAR, SIZE, 60_000, 2),
-        (LONG, SIZE, 20_000, 1),
-        (range(26), (24, 32), 16_000, 2),
+        (LONG, SIZE, 28_000, 1),
+        (range(26), (24, 32), 24_000, 2),
     ],
     ids=["regular", "irregular", "one segment", "two of several steps"],
 )
@@ -122,7 +125,7 @@ def spoilt(network: CWRNNNetwork, seed: int = 5) -> CWRNNNetwork:
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for name, value in network.named_parameters():
-            if name != "anchors":
+            if name not in ("luma", "chroma"):
                 value += 0.05 * torch.randn(value.shape, generator=generator)
     return network
 
@@ -131,10 +134,11 @@ def test_an_anchor_is_met_from_either_side() -> None:
     network = started(translating())
     steps = network.config.steps
     at = network.first + steps * network.interval
+    luma = to_ycc(network(seconds(at)))[:, :1]
     small = torch.nn.functional.interpolate(
-        network(seconds(at)), network.anchors.shape[-2:], mode="bilinear", antialias=True, align_corners=False
+        luma, network.luma.shape[-2:], mode="bilinear", antialias=True, align_corners=False
     )
-    assert float((small[0] - network.anchors[1, :3]).abs().mean()) < 0.02
+    assert float((small[0] - network.luma[1]).abs().mean()) < 0.02
 
 
 # ----------------------------------------------------------------------------- motion
@@ -254,19 +258,40 @@ def test_the_irregular_motion_carries_the_structured_part_too() -> None:
 def test_coupling_is_what_lets_appearance_reach_motion() -> None:
     """Only in the coupled model the flow depends on what the anchors look like."""
     changes = {}
-    for coupled in (True, False):
-        network = spoilt(started(translating(LONG), replace(LONG_CONFIG, coupled=coupled)))
-        ways = [each.flow(seconds(0.0), seconds(8.0)) for each in (network, changed(network, whole(LONG), "anchors"))]
-        changes[coupled] = float((ways[0] - ways[1]).abs().max())
-    assert changes[False] == 0 < 1e-3 < changes[True]
+    for without in ("", "coupling"):
+        network = spoilt(started(translating(LONG), replace(LONG_CONFIG, without=without)))
+        ways = [each.flow(seconds(0.0), seconds(8.0)) for each in (network, changed(network, whole(LONG), "luma"))]
+        changes[without] = float((ways[0] - ways[1]).abs().max())
+    assert changes["coupling"] == 0 < 1e-3 < changes[""]
 
 
-def test_both_ablations_can_be_fitted() -> None:
-    video = translating(REGULAR[:5], (16, 24))
-    for config in (CWRNN(params=20_000, coupled=False), CWRNN(params=20_000, warm_start=False)):
-        rep = fit(Observation(video), config, FitConfig(steps=2, device="cpu"))
-        assert bool(torch.isfinite(rep(Query(video.times))).all())
-        assert rep.config == config.solve(rep.geometry)
+@pytest.mark.parametrize("config", [CWRNN(warm_start=False), *(CWRNN(without=part) for part in PARTS)], ids=str)
+def test_each_ablation_can_be_fitted_and_differs(config: CWRNN) -> None:
+    video = translating(LONG)
+    pictures = []
+    for each in (replace(config, params=34_000), CWRNN(params=34_000)):
+        rep = fit(Observation(video), each, FitConfig(steps=3, device="cpu"))
+        pictures.append(rep(Query(seconds(0.5, 3.3))))
+        assert bool(torch.isfinite(pictures[-1]).all())
+        assert rep.config == each.solve(rep.geometry)
+        assert abs(rep.network.counted() - 34_000) <= 680
+    assert float((pictures[0] - pictures[1]).abs().max()) > 1e-4
+
+
+def test_an_ablation_that_there_is_not_is_refused() -> None:
+    with pytest.raises(BadInput, match=r"without must be one of warp, .*got 'everything'"):
+        CWRNN(without="everything").solve(whole(REGULAR))
+
+
+def test_without_warp_nothing_moves_and_without_the_anchor_after_it_is_not_looked_at() -> None:
+    still = spoilt(started(translating(), CWRNN(params=60_000, without="warp")))
+    assert float(still.flow(seconds(0.0), seconds(4.0)).abs().max()) == 0
+    ahead = spoilt(started(translating(LONG), replace(LONG_CONFIG, without="backward")))
+    assert ahead.config.segments == 1
+    shown = ahead(seconds(3.0))
+    ahead.luma[1] += 0.5
+    ahead._remembered.clear()
+    assert torch.equal(ahead(seconds(3.0)), shown)
 
 
 # -------------------------------------------------------------------------------- fit
@@ -292,5 +317,5 @@ def test_the_fitted_motion_stays_that_of_the_texture() -> None:
     rep = fit(Observation(translating()), CWRNN(params=60_000), FitConfig(steps=20, device="cpu"))
     motion = rep.motion(seconds(2.0, 5.0), seconds(3.5, 4.0))
     inner = (slice(None), slice(None), slice(10, -10), slice(10, -10))
-    assert motion.flow[inner].mean((2, 3)).flatten().tolist() == pytest.approx([2.25, -1.125, -1.5, 0.75], abs=0.3)
+    assert motion.flow[inner].mean((2, 3)).flatten().tolist() == pytest.approx([2.25, -1.125, -1.5, 0.75], abs=0.4)
     assert float(motion.confidence[inner].mean()) > 0.8

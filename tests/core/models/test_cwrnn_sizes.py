@@ -85,7 +85,7 @@ def test_the_default_always_solves(height: int, width: int, frames: int) -> None
     geometry = clip((height, width), frames)
     config = CWRNN().solve(geometry)
     samples = 3 * height * width * frames
-    assert config.count(geometry) <= 1.02 * max(samples / 20, 40_000)
+    assert config.count(geometry) <= 1.02 * max(samples / 20, 60_000)
     assert config.segments * config.steps >= frames - 1
     assert (config.segments - 1) * config.steps < max(frames - 1, 1)
 
@@ -95,8 +95,7 @@ def test_the_default_always_solves(height: int, width: int, frames: int) -> None
     [
         {"channels": 0},
         {"channels": 10**9},
-        {"anchor_channels": 2},
-        {"anchor_channels": 10**9},
+        {"without": "anything"},
         {"width": -1},
         {"depth": 10**7},
         {"segments": 0},

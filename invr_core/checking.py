@@ -1,0 +1,88 @@
+"""Named checks of one thing, run together, with exemptions: what the conformance kits are made of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeVar
+
+import torch
+from torch import Tensor
+
+S = TypeVar("S")
+
+ROUNDING = 1e-5
+"""By how much two ways to compute the same picture may differ."""
+
+
+def check_all(subject: S, checks: Sequence[Callable[[S], None]], exempt: Mapping[str, str] | None = None) -> None:
+    """Run every check on a subject, and tell of all that fail at once.
+
+    Args:
+        subject: what is checked.
+        checks: each raises AssertionError if the subject does not pass.
+        exempt: the names of checks that it cannot pass, each with a reason. One that it passes nevertheless is an
+            error, so that no exemption outlives its reason.
+
+    Raises:
+        AssertionError: if a check fails; the message names all that do.
+
+    Example:
+        >>> def is_even(number):
+        ...     expect(number % 2 == 0, f"{number} is odd")
+        >>> check_all(3, [is_even], {"is_even": "three is given"})
+        >>> check_all(3, [is_even])
+        Traceback (most recent call last):
+        AssertionError: int fails 1 check(s):
+        is_even: 3 is odd
+    """
+    exempt = exempt or {}
+    unknown = exempt.keys() - {check.__name__ for check in checks}
+    faults = [f"{name}: there is no such check to be exempt from" for name in sorted(unknown)]
+    for check in checks:
+        name = check.__name__
+        if name in exempt and not exempt[name].strip():
+            faults.append(f"{name}: an exemption needs a reason")
+        try:
+            check(subject)
+        except Exception as cause:
+            if name not in exempt:
+                faults.append(f"{name}: {cause if isinstance(cause, AssertionError) else repr(cause)}")
+        else:
+            if name in exempt:
+                faults.append(f"{name}: exempt ({exempt[name]}), but it passes; drop the exemption")
+    expect(not faults, "\n".join([f"{type(subject).__name__} fails {len(faults)} check(s):", *faults]))
+
+
+def expect(condition: bool, message: str) -> None:
+    """As ``assert``, which an optimising Python leaves out."""
+    if not condition:
+        raise AssertionError(message)
+
+
+def expect_equal(found: Tensor, expected: Tensor, what: str) -> None:
+    """The same shape, and the same values to the bit."""
+    same = found.shape == expected.shape and torch.equal(found, expected)
+    expect(same, f"{what}: not the same to the bit ({_gap(found, expected)})")
+
+
+def expect_close(found: Tensor, expected: Tensor, what: str) -> None:
+    """The same shape, and values no further apart than `ROUNDING`."""
+    close = found.shape == expected.shape and torch.allclose(found, expected, rtol=0, atol=ROUNDING)
+    expect(close, f"{what}: not the same ({_gap(found, expected)})")
+
+
+def expect_refused(ask: Callable[[], object], error: type[Exception], what: str) -> None:
+    """The call raises this error, and no other."""
+    try:
+        ask()
+    except error:
+        return
+    except Exception as cause:
+        raise AssertionError(f"{what} raises {cause!r}, expected {error.__name__}") from cause
+    raise AssertionError(f"{what} is answered, expected {error.__name__}")
+
+
+def _gap(found: Tensor, expected: Tensor) -> str:
+    if found.shape != expected.shape:
+        return f"shapes {tuple(found.shape)} and {tuple(expected.shape)}"
+    return f"up to {float((found - expected).detach().abs().max()):.3g} apart"

@@ -1,0 +1,241 @@
+"""``invr bench model``, ``invr bench memory`` and ``invr bench page``."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import tyro
+
+from invr_core.errors import BadInput, Unsupported
+from invr_tasks.cli.options import Device, Flag
+from invr_tasks.cli.parse import Count, Size, UsageError, count, parse, written
+
+if TYPE_CHECKING:
+    from invr_tasks.bench.jobs import Budget
+    from invr_tasks.bench.variants import Variant
+
+Counts = Annotated[tuple[int, ...], written("COUNT,…", lambda text: tuple(count(part) for part in text.split(",")))]
+Variants = tyro.conf.UseAppendAction[list[Annotated[str, written("NAME:field=value,…", str)]]]
+Page = Annotated[Path | None, tyro.conf.arg(metavar="PAGE.md")]
+Records = Annotated[Path, tyro.conf.arg(metavar="FILE.jsonl")]
+
+
+@dataclass(frozen=True)
+class Models:
+    """What is compared."""
+
+    models: Annotated[tuple[str, ...], tyro.conf.arg(metavar="NAME,…")] = ("cwrnn", "hnerv")
+    """Models, side by side; `invr models` lists them. hnerv is the peer that the others are held against."""
+    ablations: Annotated[tuple[str, ...], tyro.conf.arg(metavar="NAME,…")] = ()
+    """Also these ablations of the first model; "all" for all there are."""
+    variant: Variants = dataclasses.field(default_factory=list)
+    """Also the first model with other options of its own, or learning_rate, batch, loss. Can be given several times."""
+
+    def chosen(self) -> tuple[Variant, ...]:
+        """All of them.
+
+        Raises:
+            BadInput: naming what is unknown, and what there is.
+        """
+        from invr_tasks.bench.variants import Variant, ablations, read_variant
+
+        first = self.models[0]
+        known = [Variant(name) for name in self.models]
+        return (*known, *ablations(first, self.ablations), *(read_variant(text, first) for text in self.variant))
+
+
+@dataclass(frozen=True)
+class ModelCommand:
+    """Fit a clip with several models, side by side at equal parameters and equal seconds, epochs or steps; keep PSNR
+    against time, speed and memory as JSON lines.
+    """
+
+    clip: str
+    """A video file or a folder of images."""
+    params: Counts
+    """How many parameters each model gets, such as 350k or 350k,3M."""
+    out: Records
+    """File that the records are added to."""
+    what: Models
+    seconds: float | None = None
+    """Wall-clock seconds of each fit; what the measuring takes does not count."""
+    epochs: float | None = None
+    """Passes over the clip of each fit, instead of --seconds."""
+    steps: int | None = None
+    """Steps of each fit, instead of --seconds."""
+    size: Size | None = None
+    """The largest centred crop of this shape, shrunk to it by area; left out, the clip's own size."""
+    frames: int | None = None
+    """The first frames of the clip; left out, all."""
+    seeds: tuple[int, ...] = (0,)
+    """Each fit is repeated with each of these."""
+    unseen: Flag = False
+    """Also fit the even frames alone, and score the odd ones."""
+    device: Device = "auto"
+    """Where to compute; auto takes CUDA where there is one."""
+    page: Page = None
+    """Also write all records of the file as a page, with its plots beside it; needs invr[bench]."""
+    quiet: Flag = False
+    """Show no progress."""
+
+    def budget(self) -> Budget:
+        """The one that was given.
+
+        Raises:
+            BadInput: unless it is exactly one.
+        """
+        from invr_tasks.bench.jobs import Budget
+
+        amounts = {"seconds": self.seconds, "epochs": self.epochs, "steps": self.steps}
+        given = [Budget(unit, amount) for unit, amount in amounts.items() if amount is not None]
+        if len(given) != 1:
+            raise BadInput("give one of --seconds, --epochs and --steps: how long each fit is")
+        return given[0]
+
+
+@dataclass(frozen=True)
+class MemoryCommand:
+    """Measure memory and time of a fit and of its decoding against the length of the clip, which is played forth and
+    back until it is long enough.
+    """
+
+    clip: str
+    """A video file or a folder of images."""
+    frames: tuple[int, ...]
+    """The lengths, such as 60,150,600."""
+    params: Count
+    """How many parameters, the same at each length."""
+    out: Records
+    """File that the records are added to."""
+    what: Models
+    steps: int = 20
+    """Steps of each fit."""
+    size: Size | None = None
+    """The largest centred crop of this shape, shrunk to it by area; left out, the clip's own size."""
+    seed: int = 0
+    """Of the fits."""
+    device: Device = "auto"
+    """Where to compute; auto takes CUDA where there is one."""
+    page: Page = None
+    """Also write all records of the file as a page, with its plots beside it; needs invr[bench]."""
+    quiet: Flag = False
+    """Show no progress."""
+
+
+@dataclass(frozen=True)
+class PageCommand:
+    """Show records as a page of tables, with its plots beside it; needs invr[bench]."""
+
+    records: Annotated[list[Path], tyro.conf.Positional, tyro.conf.arg(metavar="FILE.jsonl …")]
+    """files of records"""
+    page: Annotated[Path, tyro.conf.arg(metavar="PAGE.md")]
+    """File to write; plots get its name, too."""
+
+
+def bench(arguments: list[str]) -> int:
+    """Run a benchmark, or show what others have found."""
+    if arguments[:1] in ([], ["-h"], ["--help"]):
+        print(_help())
+        return 0 if arguments else 2
+    name, *rest = arguments
+    if name not in _KINDS:
+        close = difflib.get_close_matches(name, _KINDS, n=1)
+        hint = f"Did you mean {close[0]!r}? " if close else ""
+        raise UsageError(f"there is no benchmark {name!r}. {hint}There are: {', '.join(_KINDS)}")
+    return _KINDS[name][0](rest)
+
+
+def _model(arguments: list[str]) -> int:
+    parsed = parse(ModelCommand, "invr bench model", arguments)
+    budget = parsed.budget()
+    _check_page(parsed.page)
+    from invr_tasks.bench.model import ModelBench, run_models
+
+    wanted = ModelBench(
+        clip=parsed.clip,
+        params=parsed.params,
+        budget=budget,
+        variants=parsed.what.chosen(),
+        size=parsed.size,
+        frames=parsed.frames,
+        seeds=parsed.seeds,
+        unseen=parsed.unseen,
+        device=parsed.device,
+    )
+    records = run_models(wanted, parsed.out, quiet=parsed.quiet)
+    return _end([parsed.out], parsed.page, parsed.quiet, sum("failed" in record for record in records))
+
+
+def _memory(arguments: list[str]) -> int:
+    parsed = parse(MemoryCommand, "invr bench memory", arguments)
+    _check_page(parsed.page)
+    from invr_tasks.bench.lengths import LengthBench, run_lengths
+
+    wanted = LengthBench(
+        clip=parsed.clip,
+        frames=parsed.frames,
+        params=parsed.params,
+        steps=parsed.steps,
+        variants=parsed.what.chosen(),
+        size=parsed.size,
+        seed=parsed.seed,
+        device=parsed.device,
+    )
+    records = run_lengths(wanted, parsed.out, quiet=parsed.quiet)
+    return _end([parsed.out], parsed.page, parsed.quiet, sum("failed" in record for record in records))
+
+
+def _page(arguments: list[str]) -> int:
+    parsed = parse(PageCommand, "invr bench page", arguments)
+    _check_page(parsed.page)
+    return _end(parsed.records, parsed.page, False, 0)
+
+
+def _end(records: Sequence[Path], page: Path | None, quiet: bool, failed: int) -> int:
+    if page is not None:
+        from invr_tasks.bench.page import write_page
+        from invr_tasks.bench.records import read
+
+        written_files = write_page([record for path in records for record in read(path)], page)
+        if not quiet:
+            print(f"wrote {', '.join(map(str, written_files))}")
+    if failed:
+        raise BadInput(f"{failed} of the fits failed; their records say why")
+    return 0
+
+
+def _check_page(page: Path | None) -> None:
+    """Refuse, before the work, a page that could not be written."""
+    if page is None:
+        return
+    if page.suffix != ".md":
+        raise BadInput(f"{page}: a page is Markdown; give a name that ends in .md (--page)")
+    from importlib.util import find_spec
+
+    from invr_tasks.bench.records import check_writable
+
+    if find_spec("matplotlib") is None:
+        raise Unsupported("a page needs matplotlib for its plots; pip install 'invr[bench]', or leave out --page")
+    check_writable(page)
+
+
+def _help() -> str:
+    kinds = "\n".join(f"  {name:7} {what}" for name, (_, what) in _KINDS.items())
+    return (
+        "usage: invr bench BENCHMARK …\n\n"
+        "Measure, and keep the results as JSON lines, each with where it comes from.\n\n"
+        f"benchmarks:\n{kinds}\n\n"
+        "`invr bench BENCHMARK --help` shows the options of one."
+    )
+
+
+_KINDS: dict[str, tuple[Callable[[list[str]], int], str]] = {
+    "model": (_model, "models side by side: PSNR against time, unseen instants, decoding, memory, ablations"),
+    "memory": (_memory, "memory and time against the length of the clip"),
+    "page": (_page, "show records as a page of tables and plots"),
+}
