@@ -71,8 +71,8 @@ def read_variant(text: str, model: str) -> Variant:
         BadInput: if it is written otherwise, or the model has no such field, or not of that kind.
 
     Example:
-        >>> read_variant("small:channels=8,coupled=False,anchor_size=(4, 8)", "cwrnn").options
-        {'channels': 8, 'coupled': False, 'anchor_size': (4, 8)}
+        >>> read_variant("small:channels=8,warm_start=False,anchor_size=(4, 8)", "cwrnn").options
+        {'channels': 8, 'warm_start': False, 'anchor_size': (4, 8)}
     """
     name, colon, rest = text.partition(":")
     pairs = [part.partition("=") for part in re.split(r",(?=\s*\w+\s*=)", rest)]

@@ -23,7 +23,7 @@ from invr_core.observation import Observation
 from invr_core.query import Query
 from invr_core.video import Video
 
-MODELS: dict[str, ModelConfig] = {"cwrnn": CWRNN(params=20_000), "hnerv": HNeRV(strides=(2, 2), width=8.0, encoder=8)}
+MODELS: dict[str, ModelConfig] = {"cwrnn": CWRNN(params=24_000), "hnerv": HNeRV(strides=(2, 2), width=8.0, encoder=8)}
 models = pytest.mark.parametrize("model", MODELS.values(), ids=MODELS.keys())
 
 

@@ -115,7 +115,7 @@ def test_ctrl_c_ends_the_fit_after_its_step_with_what_there_is(disc_clip: Video,
             os.kill(os.getpid(), signal.SIGINT)
 
     before = signal.getsignal(signal.SIGINT)
-    rep = fit(Observation(disc_clip), CWRNN(params=20_000), FitConfig(steps=500, device="cpu"), on_step=on_step)
+    rep = fit(Observation(disc_clip), CWRNN(params=24_000), FitConfig(steps=500, device="cpu"), on_step=on_step)
     assert signal.getsignal(signal.SIGINT) is before
     assert rep.info["interrupted"] is True and rep.info["steps"] == 2
     assert not rep.network.training and not any(p.requires_grad for p in rep.network.parameters())

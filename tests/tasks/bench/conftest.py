@@ -36,7 +36,7 @@ def make_job(disc_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Calla
         values: dict[str, Any] = {
             "clip": str(disc_file),
             "model": model,
-            "params": 20_000,
+            "params": 24_000,
             "budget": Budget("steps", 6),
             "options": TINY[model],
             "device": "cpu",

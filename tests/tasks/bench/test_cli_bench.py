@@ -15,7 +15,7 @@ from invr_tasks.bench.processes import here
 from invr_tasks.bench.records import read
 
 ROOT = Path(__file__).resolve().parents[3]
-MODEL = ("bench", "model", "--params", "20k", "--out", "r.jsonl")
+MODEL = ("bench", "model", "--params", "24k", "--out", "r.jsonl")
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["model", "--help"], ["memory", "--help"], ["page", "--help"]])
@@ -61,7 +61,7 @@ def test_without_a_benchmark_the_help_is_shown(invr: Any) -> None:
             "'many' is not a positive",
         ),
         (["bench", "page", "none.jsonl", "--page", "p.md"], "cannot be read as records"),
-        (["bench", "memory", "--clip", "in.mkv", "--params", "20k", "--out", "r", "--frames", "1"], "at least 2"),
+        (["bench", "memory", "--clip", "in.mkv", "--params", "24k", "--out", "r", "--frames", "1"], "at least 2"),
     ],
 )
 def test_what_cannot_be_is_one_line(invr: Any, clip: str, arguments: list[str], message: str) -> None:
@@ -90,7 +90,7 @@ def test_a_whole_run(invr: Any, disc_file: Path, monkeypatch: pytest.MonkeyPatch
 
 def test_memory_against_length(invr: Any, disc_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lengths, "alone", here)
-    options = ["--clip", str(disc_file), "--frames", "5,12", "--params", "20k", "--steps", "2", "--models", "cwrnn"]
+    options = ["--clip", str(disc_file), "--frames", "5,12", "--params", "24k", "--steps", "2", "--models", "cwrnn"]
     code, out, err = invr("bench", "memory", *options, "--out", "r.jsonl", "--device", "cpu", "--quiet")
     assert (code, out, err) == (0, "", "")
     assert [(r["kind"], r["frames"], r["model"]) for r in read(Path("r.jsonl"))] == [

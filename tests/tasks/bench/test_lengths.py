@@ -20,7 +20,7 @@ from invr_tasks.pixels import to_bytes
 
 
 def bench(disc_file: Path, **changes: Any) -> LengthBench:
-    values = {"clip": str(disc_file), "frames": (5, 20), "params": 20_000, "steps": 3, "variants": (Variant("cwrnn"),)}
+    values = {"clip": str(disc_file), "frames": (5, 20), "params": 24_000, "steps": 3, "variants": (Variant("cwrnn"),)}
     return LengthBench(**{**values, "device": "cpu", **changes})
 
 
@@ -53,7 +53,7 @@ def test_each_length_is_a_record_of_a_fit_of_that_length(disc_file: Path, tmp_pa
     records = read(tmp_path / "r.jsonl")
     assert lengths == [record["frames"] for record in records] == [5, 20]
     for record in records:
-        assert (record["kind"], record["steps"], record["params"]) == ("memory", 3, 20_000)
+        assert (record["kind"], record["steps"], record["params"]) == ("memory", 3, 24_000)
         setup = record["setup_seconds_per_frame"] * record["frames"]
         stepping = record["step_seconds_per_frame"] * 3 * record["batch"]
         assert setup + stepping == pytest.approx(record["seconds"], abs=1e-3)

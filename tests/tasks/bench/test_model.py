@@ -28,7 +28,7 @@ BOTH = (Variant("cwrnn"), Variant("hnerv", "", {"strides": (2, 2), "encoder": 8,
 @pytest.fixture
 def bench(disc_file: Path) -> Callable[..., ModelBench]:
     def make(**changes: Any) -> ModelBench:
-        values = {"clip": str(disc_file), "params": (20_000,), "budget": Budget("steps", 6), "variants": BOTH}
+        values = {"clip": str(disc_file), "params": (24_000,), "budget": Budget("steps", 6), "variants": BOTH}
         return ModelBench(**{**values, "device": "cpu", **changes})
 
     return make
@@ -62,20 +62,20 @@ def works(record: Make) -> Works:
 
 # ------------------------------------------------------------------------- which fits
 def test_every_combination_once_the_peer_first(bench: Any, works: Works, tmp_path: Path) -> None:
-    variants = (*BOTH, Variant("cwrnn", "uncoupled", {"coupled": False}))
-    wanted = bench(variants=variants, params=(20_000, 30_000), seeds=(0, 7), unseen=True)
+    variants = (*BOTH, Variant("cwrnn", "uncoupled", {"warm_start": False}))
+    wanted = bench(variants=variants, params=(24_000, 30_000), seeds=(0, 7), unseen=True)
     run_models(wanted, tmp_path / "r.jsonl", quiet=True, work=works)
     fits = [(a["params"], a["seed"], a["given"], a["model"], a["variant"]) for a in works.asked]
     names = [("hnerv", ""), ("cwrnn", ""), ("cwrnn", "uncoupled")]
     assert fits == [
         (params, seed, given, *name)
-        for params in (20_000, 30_000)
+        for params in (24_000, 30_000)
         for seed in (0, 7)
         for given in ("all", "even")
         for name in names
     ]
     assert {str(asked["budget"]) for asked in works.asked} == {"{'unit': 'steps', 'amount': 6}"}
-    assert works.asked[2]["options"] == {"coupled": False}
+    assert works.asked[2]["options"] == {"warm_start": False}
 
 
 def test_each_record_is_in_the_file_with_its_clip_and_its_peer(bench: Any, works: Works, tmp_path: Path) -> None:
@@ -96,7 +96,7 @@ def test_a_fit_that_fails_is_a_record_and_the_others_go_on(bench: Any, works: Wo
     records = run_models(bench(variants=variants), tmp_path / "r.jsonl", quiet=True, work=works)
     assert [record.get("failed") for record in records] == [None, "it fell over", None]
     failed = read(tmp_path / "r.jsonl")[1]
-    assert (failed["variant"], failed["params"], failed["seed"], failed["peer"]) == ("bad", 20_000, 0, None)
+    assert (failed["variant"], failed["params"], failed["seed"], failed["peer"]) == ("bad", 24_000, 0, None)
     assert failed["budget"] == {"steps": 6} and failed["clip"] == "disc.mkv"
 
 
@@ -124,10 +124,10 @@ def test_the_clip_is_cropped_and_shrunk_by_the_protocol(bench: Any, works: Works
         ({"frames": 10}, "has 9 frames, 10 were asked for; give 1 to 9"),
         ({"frames": 0}, "0 were asked for"),
         ({"variants": (Variant("cwrn"),)}, "no model 'cwrn'. Did you mean 'cwrnn'"),
-        ({"variants": (Variant("cwrnn", "x", {"cupled": True}),)}, "no option 'cupled'; it has params, channels"),
+        ({"variants": (Variant("cwrnn", "x", {"warm_stat": True}),)}, "no option 'warm_stat'; it has params, channels"),
         ({"variants": BOTH[:1] * 2}, "'cwrnn' is named twice"),
         ({"variants": ()}, "at least one model"),
-        ({"params": (20_000, 5)}, "cannot have 5 parameters"),
+        ({"params": (24_000, 5)}, "cannot have 5 parameters"),
         ({"frames": 2, "unseen": True}, "needs at least 3 frames"),
     ],
 )

@@ -20,7 +20,7 @@ Make = Callable[..., dict[str, Any]]
 @pytest.fixture
 def records(record: Make) -> list[dict[str, Any]]:
     made = [record("hnerv", 22.0), record("hnerv", 23.0, seed=1), record(psnr=31.0), record(psnr=34.0, seed=1)]
-    made.append(record(psnr=29.5, variant="uncoupled", options={"coupled": False}))
+    made.append(record(psnr=29.5, variant="uncoupled", options={"warm_start": False}))
     made += [record("hnerv", 21.0, given="even"), record(psnr=30.0, given="even")]
     for one in made:
         one["peer"] = held_against(one, made)
@@ -58,7 +58,7 @@ def test_the_tables_show_the_numbers(records: Any, tmp_path: Path) -> None:
     assert unseen[2:8] == ["1", "30.00", "29.00", "-1.00", "27.00", "9.00"]
     assert cost[2:9] == ["50.0", "30.0", "1.50", "420", "310", "260", "220"] or cost[2].startswith("50.0 (")
     assert rows(page, "hnerv")[0][5:8] == ["–", "–", "–"]
-    assert "- cwrnn, uncoupled: coupled = False" in text
+    assert "- cwrnn, uncoupled: warm_start = False" in text
     assert "| c0ffee | cpu (x86_64) | 1 |" in text and text.count("c0ffee") == 1
 
 

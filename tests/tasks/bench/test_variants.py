@@ -14,10 +14,10 @@ from invr_tasks.bench.variants import ABLATIONS, Variant, ablations, check_optio
 @pytest.mark.parametrize(
     ("text", "options"),
     [
-        ("a:coupled=False", {"coupled": False}),
+        ("a:warm_start=False", {"warm_start": False}),
         ("a:channels=8,width=12", {"channels": 8, "width": 12}),
         ("a:anchor_size=(4, 8),channels=8", {"anchor_size": (4, 8), "channels": 8}),
-        ("a: channels = 8 , coupled = True", {"channels": 8, "coupled": True}),
+        ("a: channels = 8 , warm_start = True", {"channels": 8, "warm_start": True}),
         ("a:learning_rate=1e-3,batch=8,loss=squared", {"learning_rate": 1e-3, "batch": 8, "loss": "squared"}),
         ("a:learning_rate=1", {"learning_rate": 1}),
     ],
@@ -26,17 +26,19 @@ def test_a_variant_is_a_name_and_its_options(text: str, options: dict[str, Any])
     assert read_variant(text, "cwrnn") == Variant("cwrnn", "a", options)
 
 
-@pytest.mark.parametrize("text", ["", "a", "a:", ":coupled=False", "a:coupled", "a:=3", "coupled=False"])
+@pytest.mark.parametrize("text", ["", "a", "a:", ":warm_start=False", "a:warm_start", "a:=3", "warm_start=False"])
 def test_what_is_no_variant_is_refused(text: str) -> None:
     with pytest.raises(BadInput, match="is not a variant; write NAME:field=value"):
         read_variant(text, "cwrnn")
 
 
 def test_an_unknown_option_is_refused_and_the_known_ones_are_named() -> None:
-    with pytest.raises(BadInput, match=r"cwrnn has no option 'cupled'; it has .*coupled.*learning_rate, batch, loss"):
-        read_variant("a:cupled=False", "cwrnn")
-    with pytest.raises(BadInput, match=r"hnerv has no option 'coupled'; it has .*strides"):
-        read_variant("a:coupled=False", "hnerv")
+    with pytest.raises(
+        BadInput, match=r"cwrnn has no option 'warm_stat'; it has .*warm_start.*learning_rate, batch, loss"
+    ):
+        read_variant("a:warm_stat=False", "cwrnn")
+    with pytest.raises(BadInput, match=r"hnerv has no option 'warm_start'; it has .*strides"):
+        read_variant("a:warm_start=False", "hnerv")
 
 
 @pytest.mark.parametrize(
@@ -45,7 +47,7 @@ def test_an_unknown_option_is_refused_and_the_known_ones_are_named() -> None:
         ("a:channels=8.5", "channels is a int, got 8.5"),
         ("a:channels=many", "channels is a int, got 'many'"),
         ("a:channels=True", "channels is a int, got True"),
-        ("a:coupled=0", "coupled is a bool, got 0"),
+        ("a:warm_start=0", "warm_start is a bool, got 0"),
         ("a:learning_rate=fast", "learning_rate is a float, got 'fast'"),
         ("a:anchor_size=4", "anchor_size is a tuple.*got 4"),
         ("a:loss=none", "no loss 'none'; choose one of charbonnier, squared"),
@@ -70,7 +72,7 @@ def test_ablations_are_chosen_by_name() -> None:
     assert [one.name for one in ablations("cwrnn", ["all"])] == list(known)
     assert ablations("cwrnn", ["uncoupled", "all"])[0] == Variant("cwrnn", "uncoupled", known["uncoupled"])
     assert ablations("cwrnn", []) == []
-    with pytest.raises(BadInput, match="cwrnn has no ablation 'x'; there are: uncoupled"):
+    with pytest.raises(BadInput, match="cwrnn has no ablation 'x'; there are: no warp"):
         ablations("cwrnn", ["x"])
     with pytest.raises(BadInput, match="hnerv has no ablation 'uncoupled'; there are: none"):
         ablations("hnerv", ["uncoupled"])

@@ -1,0 +1,2 @@
+import sys
+sys.path.append('/work/main/src')
