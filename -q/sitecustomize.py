@@ -1,2 +1,3 @@
 import sys
-sys.path.append('/work/main/src')
+
+sys.path.append("/work/main/src")

@@ -196,7 +196,8 @@ def test_the_default_model_takes_a_parameter_count() -> None:
 def test_a_model_without_a_parameter_count_refuses_one(install: Callable[..., Path]) -> None:
     code = (
         "from dataclasses import dataclass\nfrom invr_core.models.base import ModelConfig, Recipe\n"
-        "@dataclass(frozen=True)\nclass Fixed(ModelConfig):\n    name = 'fakefixed'\n    recipe = Recipe(1e-2, 2, 0.0, (1, 1))\n"
+        "@dataclass(frozen=True)\nclass Fixed(ModelConfig):\n    name = 'fakefixed'\n"
+        "    recipe = Recipe(1e-2, 2, 0.0, (1, 1))\n"
         "    def solve(self, geometry): return self\n    def build(self, geometry): raise NotImplementedError\n"
     )
     install("fixed-dist", {"fakefixed": "fixed_model:Fixed"}, {"fixed_model": code}, group="invr.models")

@@ -32,7 +32,7 @@ def test_a_fit_there_is_the_fit_here_with_memory_of_its_own(
     there = alone("fit", **job.as_dict())
     ours = rss.peak()
     del ballast
-    assert "hnerv, 20,000 parameters, seed 0: step 6" in capfd.readouterr().err
+    assert "hnerv, 24,000 parameters, seed 0: step 6" in capfd.readouterr().err
     here = json.loads(json.dumps(run_fit(make_job("hnerv"))))
     assert {key: there[key] for key in STATED} == {key: here[key] for key in STATED}
     if rss.resident() is not None:
