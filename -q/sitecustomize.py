@@ -1,3 +1,0 @@
-import sys
-
-sys.path.append("/work/main/src")
