@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -193,7 +193,8 @@ def _require_fit(wanted: MotionBench, clip: Video, truth: Tensor) -> None:
         BadInput: saying what there is.
     """
     last = len(clip) - 1
-    if not (0 <= min(wanted.between) and max(wanted.between) <= last and wanted.between[0] != wanted.between[1]):
+    a, b = wanted.between
+    if not (0 <= a <= last and 0 <= b <= last and a != b):
         raise BadInput(f"--between names two different frames, from 0 to {last}; got {wanted.between}")
     size = (truth.shape[1], truth.shape[2])
     if size != clip.size:
@@ -230,7 +231,7 @@ _COLUMNS: list[Column] = [
 ]
 
 
-def motion_sections(records: Sequence[Record], level: Callable[[str], str] = "## {}".format) -> list[str]:
+def motion_sections(records: Sequence[Record]) -> list[str]:
     """Records as Markdown: for each clip, truth and length of fit a heading and a table, a row each method."""
     sections = []
     for group in grouped(records, "clip", "truth", "between", "model", "params", "budget", "device").values():
@@ -240,5 +241,5 @@ def motion_sections(records: Sequence[Record], level: Callable[[str], str] = "##
             f"{first['model']}, {budget_of(first)}, {first['device']}"
         )
         rows = grouped(group, "method").values()
-        sections.append(f"{level(heading)}\n\n{columns_table(_COLUMNS, rows)}")
+        sections.append(f"## {heading}\n\n{columns_table(_COLUMNS, rows)}")
     return sections

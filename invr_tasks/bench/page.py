@@ -8,7 +8,7 @@ from pathlib import Path
 
 from invr_core.atomic import atomic_file
 from invr_core.errors import BadInput
-from invr_tasks.bench import lengths, model
+from invr_tasks.bench import lengths, model, motion, size
 from invr_tasks.bench.plots import Line, Panel, draw
 from invr_tasks.bench.records import Record, latest
 from invr_tasks.bench.tables import Column, budget_of, column, columns_table, grouped, name_of, table, value
@@ -16,6 +16,8 @@ from invr_tasks.bench.tables import Column, budget_of, column, columns_table, gr
 Draw = Callable[[Sequence[Panel], str], str]
 """(panels, title) -> the Markdown that shows the plot."""
 
+_KEYS = {"model": model.KEY, "memory": lengths.KEY, "size": size.KEY, "motion": motion.KEY}
+"""The kinds of records that a page shows, and what tells one of a kind from another."""
 _WHO: list[Column] = [
     ("model", lambda records: name_of(records[0])),
     column("parameters", "parameters", digits=0),
@@ -97,13 +99,14 @@ def write_page(records: Sequence[Record], path: Path) -> list[Path]:
         return f"![{title}]({file.name})"
 
     shown = [
-        *latest((record for record in records if record["kind"] == "model"), model.KEY),
-        *latest((record for record in records if record["kind"] == "memory"), lengths.KEY),
+        record for kind, key in _KEYS.items() for record in latest((one for one in records if one["kind"] == kind), key)
     ]
     sections = [section for make in (_models, _lengths) for section in make(shown, plot)]
+    sections += [f"## {size.size_heading(one)}\n\n{size.size_section(one)}" for one in shown if one["kind"] == "size"]
+    sections += motion.motion_sections([one for one in shown if one["kind"] == "motion"])
     if not sections:
         raise BadInput("there is no record that a page could show; run `invr bench model` first")
-    text = "\n\n".join(["# Benchmark of models", *sections, _failures(shown), _origin(shown)])
+    text = "\n\n".join(["# Benchmarks", *sections, _failures(shown), _origin(shown)])
     with atomic_file(path) as private:
         private.write_text(re.sub(r"\n{3,}", "\n\n", text).strip() + "\n", encoding="utf-8")
     return [path, *plots]

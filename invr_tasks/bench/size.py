@@ -1,24 +1,20 @@
 """Bytes on disk against PSNR: one fit stored with fewer and fewer bits, beside x264 and x265 at the same PSNR.
 
-    python -m invr_tasks.bench.size CLIP --params 350k --seconds 90 --size 320x160 --frames 64 --out FILE.jsonl
-
 The clip is cut and shrunk as in all benchmarks (`invr_tasks.bench.clips`). Every file is read back and scored: the mean
 over frames of PSNR in RGB, both sides rounded to 8 bits. All bytes count, headers and containers too.
 """
 
 from __future__ import annotations
 
-import argparse
 import sys
 import tempfile
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 from statistics import fmean
 
-from invr_core.errors import InvrError
 from invr_core.fitted import Fitted
 from invr_core.fitting import FitConfig, fit
 from invr_core.observation import Observation
@@ -30,10 +26,12 @@ from invr_tasks.bench.codecs import LIBRARIES, PIXELS, Coder, around, bytes_betw
 from invr_tasks.bench.fits import frame_psnrs
 from invr_tasks.bench.jobs import Budget
 from invr_tasks.bench.records import Record, append, check_writable
-from invr_tasks.bench.tables import NOTHING, table
-from invr_tasks.cli.parse import count, size
+from invr_tasks.bench.tables import NOTHING, budget_of, table
 from invr_tasks.provenance import provenance
 from invr_tasks.run import default_model
+
+KEY = ("clip", "frames", "size", "model", "params", "seed", "budget", "device")
+"""What tells one of these records from another; a later one takes an earlier one's place."""
 
 
 @dataclass(frozen=True)
@@ -97,10 +95,11 @@ def run_size(wanted: SizeBench, out: Path, quiet: bool = False) -> Record:
     record = {
         "kind": "size",
         **facts(wanted.clip, clip),
+        "device": str(rep.device),
         "model": wanted.model,
         "params": wanted.params,
         "parameters": rep.info["parameters"],
-        "budget": asdict(wanted.budget),
+        "budget": {wanted.budget.unit: wanted.budget.amount},
         "steps": rep.info["steps"],
         "seconds": round(seconds, 2),
         "seed": wanted.seed,
@@ -182,7 +181,7 @@ def held_against(
     return records
 
 
-def page(record: Record) -> str:
+def size_section(record: Record) -> str:
     """A record as two tables of Markdown, ours and the bytes that the coders need, and who is ahead in one sentence."""
     ours = [
         [str(f["bits"]), f"{f['bytes']:,}", f"{f['bits_a_parameter']:.2f}", f"{f['psnr']:.2f}", f"{f['loss']:.3f}"]
@@ -196,6 +195,13 @@ def page(record: Record) -> str:
     theirs = [[*coder, *needs] for coder, needs in by_coder.items()]
     files = table(["bits", "bytes", "bits a parameter", "PSNR, dB", "loss, dB"], ours)
     return "\n\n".join([files, table(header, theirs), verdict(record)])
+
+
+def size_heading(record: Record) -> str:
+    """What was stored, in a few words."""
+    what = f"{record['clip']}, {record['size']}, {record['frames']} frames"
+    fitted = f"{record['model']}, {record['parameters']:,} parameters, {budget_of(record)}, seed {record['seed']}"
+    return f"Size on disk: {what}; {fitted}, {record['device']}"
 
 
 def verdict(record: Record) -> str:
@@ -215,36 +221,3 @@ def verdict(record: Record) -> str:
     ratio = float(best["ratio"])
     factor = f"{ratio:.2f} times fewer" if ratio >= 1 else f"{1 / ratio:.2f} times more"
     return f"At equal PSNR our smallest margin is the file of {bits} bits: {best['coder']} needs {factor} bytes."
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Read the options, measure, and print the tables."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("clip")
-    parser.add_argument("--params", type=count)
-    parser.add_argument("--seconds", type=float)
-    parser.add_argument("--steps", type=float)
-    parser.add_argument("--size", type=size)
-    parser.add_argument("--frames", type=int)
-    parser.add_argument("--model", default="cwrnn")
-    parser.add_argument("--bits", type=int, nargs="+", default=SizeBench.bits)
-    parser.add_argument("--presets", nargs="+", default=SizeBench.presets)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--device", default="auto")
-    parser.add_argument("--out", type=Path, required=True)
-    try:
-        options = vars(parser.parse_args(arguments))
-        out, seconds, steps = (options.pop(name) for name in ("out", "seconds", "steps"))
-        if (seconds is None) == (steps is None):
-            parser.error("give --seconds or --steps: how long the fit is")
-        options["bits"], options["presets"] = tuple(options["bits"]), tuple(options["presets"])
-        budget = Budget("seconds", seconds) if steps is None else Budget("steps", steps)
-        record = run_size(SizeBench(budget=budget, **options), out)
-    except InvrError as error:
-        parser.error(str(error))
-    print(page(record))
-    return 0
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())

@@ -1,28 +1,27 @@
-"""``invr bench model``, ``invr bench memory`` and ``invr bench page``."""
+"""``invr bench``: the benchmarks by name, and the commands of those that compare models."""
 
 from __future__ import annotations
 
 import dataclasses
 import difflib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
-from invr_core.errors import BadInput, Unsupported
+from invr_tasks.cli.bench_motion import motion
+from invr_tasks.cli.bench_shared import Length, Page, Records, check_page, end
+from invr_tasks.cli.bench_size import size
 from invr_tasks.cli.options import Device, Flag
 from invr_tasks.cli.parse import Count, Size, UsageError, count, parse, written
 
 if TYPE_CHECKING:
-    from invr_tasks.bench.jobs import Budget
     from invr_tasks.bench.variants import Variant
 
 Counts = Annotated[tuple[int, ...], written("COUNT,…", lambda text: tuple(count(part) for part in text.split(",")))]
 Variants = tyro.conf.UseAppendAction[list[Annotated[str, written("NAME:field=value,…", str)]]]
-Page = Annotated[Path | None, tyro.conf.arg(metavar="PAGE.md")]
-Records = Annotated[Path, tyro.conf.arg(metavar="FILE.jsonl")]
 
 
 @dataclass(frozen=True)
@@ -62,12 +61,7 @@ class ModelCommand:
     out: Records
     """File that the records are added to."""
     what: Models
-    seconds: float | None = None
-    """Wall-clock seconds of each fit; what the measuring takes does not count."""
-    epochs: float | None = None
-    """Passes over the clip of each fit, instead of --seconds."""
-    steps: int | None = None
-    """Steps of each fit, instead of --seconds."""
+    length: Length
     size: Size | None = None
     """The largest centred crop of this shape, shrunk to it by area; left out, the clip's own size."""
     frames: int | None = None
@@ -82,20 +76,6 @@ class ModelCommand:
     """Also write all records of the file as a page, with its plots beside it; needs invr[bench]."""
     quiet: Flag = False
     """Show no progress."""
-
-    def budget(self) -> Budget:
-        """The one that was given.
-
-        Raises:
-            BadInput: unless it is exactly one.
-        """
-        from invr_tasks.bench.jobs import Budget
-
-        amounts = {"seconds": self.seconds, "epochs": self.epochs, "steps": self.steps}
-        given = [Budget(unit, amount) for unit, amount in amounts.items() if amount is not None]
-        if len(given) != 1:
-            raise BadInput("give one of --seconds, --epochs and --steps: how long each fit is")
-        return given[0]
 
 
 @dataclass(frozen=True)
@@ -152,8 +132,8 @@ def bench(arguments: list[str]) -> int:
 
 def _model(arguments: list[str]) -> int:
     parsed = parse(ModelCommand, "invr bench model", arguments)
-    budget = parsed.budget()
-    _check_page(parsed.page)
+    budget = parsed.length.budget()
+    check_page(parsed.page)
     from invr_tasks.bench.model import ModelBench, run_models
 
     wanted = ModelBench(
@@ -168,12 +148,12 @@ def _model(arguments: list[str]) -> int:
         device=parsed.device,
     )
     records = run_models(wanted, parsed.out, quiet=parsed.quiet)
-    return _end([parsed.out], parsed.page, parsed.quiet, sum("failed" in record for record in records))
+    return end([parsed.out], parsed.page, parsed.quiet, sum("failed" in record for record in records))
 
 
 def _memory(arguments: list[str]) -> int:
     parsed = parse(MemoryCommand, "invr bench memory", arguments)
-    _check_page(parsed.page)
+    check_page(parsed.page)
     from invr_tasks.bench.lengths import LengthBench, run_lengths
 
     wanted = LengthBench(
@@ -187,41 +167,13 @@ def _memory(arguments: list[str]) -> int:
         device=parsed.device,
     )
     records = run_lengths(wanted, parsed.out, quiet=parsed.quiet)
-    return _end([parsed.out], parsed.page, parsed.quiet, sum("failed" in record for record in records))
+    return end([parsed.out], parsed.page, parsed.quiet, sum("failed" in record for record in records))
 
 
 def _page(arguments: list[str]) -> int:
     parsed = parse(PageCommand, "invr bench page", arguments)
-    _check_page(parsed.page)
-    return _end(parsed.records, parsed.page, False, 0)
-
-
-def _end(records: Sequence[Path], page: Path | None, quiet: bool, failed: int) -> int:
-    if page is not None:
-        from invr_tasks.bench.page import write_page
-        from invr_tasks.bench.records import read
-
-        written_files = write_page([record for path in records for record in read(path)], page)
-        if not quiet:
-            print(f"wrote {', '.join(map(str, written_files))}")
-    if failed:
-        raise BadInput(f"{failed} of the fits failed; their records say why")
-    return 0
-
-
-def _check_page(page: Path | None) -> None:
-    """Refuse, before the work, a page that could not be written."""
-    if page is None:
-        return
-    if page.suffix != ".md":
-        raise BadInput(f"{page}: a page is Markdown; give a name that ends in .md (--page)")
-    from importlib.util import find_spec
-
-    from invr_tasks.bench.records import check_writable
-
-    if find_spec("matplotlib") is None:
-        raise Unsupported("a page needs matplotlib for its plots; pip install 'invr[bench]', or leave out --page")
-    check_writable(page)
+    check_page(parsed.page)
+    return end(parsed.records, parsed.page, False)
 
 
 def _help() -> str:
@@ -237,5 +189,7 @@ def _help() -> str:
 _KINDS: dict[str, tuple[Callable[[list[str]], int], str]] = {
     "model": (_model, "models side by side: PSNR against time, unseen instants, decoding, memory, ablations"),
     "memory": (_memory, "memory and time against the length of the clip"),
+    "size": (size, "bytes on disk against PSNR, beside x264 and x265"),
+    "motion": (motion, "the motion of a fit against the true one, beside OpenCV's DIS"),
     "page": (_page, "show records as a page of tables and plots"),
 }

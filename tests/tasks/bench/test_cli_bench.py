@@ -8,18 +8,24 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import cv2
+import numpy as np
 import pytest
 
-from invr_tasks.bench import lengths, model
+from invr_tasks.bench import lengths, model, motion
+from invr_tasks.bench import size as sizes
 from invr_tasks.bench.processes import here
 from invr_tasks.bench.records import read
 
 ROOT = Path(__file__).resolve().parents[3]
+SIZE = ("bench", "size", "--out", "r.jsonl", "--clip", "in.mkv")
+MOTION = ("bench", "motion", "--out", "r.jsonl", "--clip", "in.mkv", "--truth", "a.flo")
 MODEL = ("bench", "model", "--params", "24k", "--out", "r.jsonl")
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["model", "--help"], ["memory", "--help"], ["page", "--help"]])
-def test_help_imports_no_torch(arguments: list[str]) -> None:
+@pytest.mark.parametrize("name", ["", "model", "memory", "size", "motion", "page"])
+def test_help_imports_no_torch(name: str) -> None:
+    arguments = [name, "--help"] if name else ["--help"]
     code = (
         f"import sys; from invr_tasks.cli import main; code = main(['bench', *{arguments}]); "
         "assert 'torch' not in sys.modules; sys.exit(code)"
@@ -60,6 +66,14 @@ def test_without_a_benchmark_the_help_is_shown(invr: Any) -> None:
             ["bench", "model", "--clip", "in.mkv", "--out", "r", "--params", "many", "--steps", "3"],
             "'many' is not a positive",
         ),
+        ([*SIZE], "one of --seconds, --epochs and --steps"),
+        ([*SIZE, "--steps", "2", "--bits", "3"], "4 to 16"),
+        ([*SIZE, "--steps", "2", "--size", "31x20"], "smaller than 31x20"),
+        ([*SIZE, "--steps", "2", "--size", "21x14"], "even width"),
+        ([*SIZE, "--steps", "0"], "positive"),
+        ([*MOTION, "--between", "3,4"], "one of --seconds, --epochs and --steps"),
+        ([*MOTION, "--between", "3", "--steps", "2"], "'3' is not two indices of frames such as 3,4"),
+        ([*MOTION, "--between", "3,4", "--steps", "2"], "a.flo cannot be read"),
         (["bench", "page", "none.jsonl", "--page", "p.md"], "cannot be read as records"),
         (["bench", "memory", "--clip", "in.mkv", "--params", "24k", "--out", "r", "--frames", "1"], "at least 2"),
     ],
@@ -97,6 +111,26 @@ def test_memory_against_length(invr: Any, disc_file: Path, monkeypatch: pytest.M
         ("memory", 5, "cwrnn"),
         ("memory", 12, "cwrnn"),
     ]
+
+
+def test_bytes_on_disk(invr: Any, clip: str) -> None:
+    options = ["--params", "24k", "--steps", "2", "--bits", "8", "--presets", "ultrafast", "--device", "cpu"]
+    code, out, err = invr(*SIZE, *options)
+    assert code == 0 and "fitted 2 steps" in err
+    (record,) = read(Path("r.jsonl"))
+    assert (record["kind"], record["budget"], [file["bits"] for file in record["files"]]) == ("size", {"steps": 2}, [8])
+    assert f"{record['files'][0]['bytes']:,}" in out and sizes.verdict(record) in out
+
+
+def test_motion_against_the_truth(invr: Any, disc_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("matplotlib", reason="plots come with the extra `bench`")
+    monkeypatch.setattr(motion, "alone", here)
+    cv2.writeOpticalFlow("a.flo", np.ones((16, 24, 2), np.float32))
+    options = ["--clip", str(disc_file), "--between", "3,4", "--params", "24k", "--steps", "2", "--device", "cpu"]
+    code, out, err = invr(*MOTION, *options, "--picture", "a.png", "--page", "p.md")
+    assert code == 0, err
+    assert "| no motion |" in out and "| cwrnn, cold start, fitted |" in Path("p.md").read_text()
+    assert Path("a.png").exists() and {r["kind"] for r in read(Path("r.jsonl"))} == {"motion"}
 
 
 def test_a_failed_fit_is_told_at_the_end(invr: Any, disc_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:

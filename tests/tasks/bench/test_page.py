@@ -107,6 +107,29 @@ def test_memory_against_length(record: Make, tmp_path: Path) -> None:
     assert "peak memory of the fit, MiB" in plot.read_text()
 
 
+def test_bytes_on_disk(record: Make, tmp_path: Path) -> None:
+    file = {"bits": 8, "bytes": 12_345, "psnr": 33.21, "loss": 0.004, "bits_a_parameter": 6.5}
+    coder = {"coder": "x265", "preset": "slow", "pixels": "yuv420p", "bits": 8, "bytes": 5000, "ratio": 2.469}
+    old, new = (record(kind="size", files=[{**file, "bytes": size}], coders=[coder]) for size in (99_999, 12_345))
+    page, *plots = write_page([old, new], tmp_path / "page.md")
+    assert rows(page, "8") == [["8", "12,345", "6.50", "33.21", "0.004"]] and not plots
+    assert rows(page, "x265") == [["x265", "slow", "yuv420p", "5,000 (ours 2.47 times that)"]]
+    assert "## Size on disk: disc.mkv, 24x16, 9 frames; cwrnn, 4,010 parameters, 10 seconds, seed 0" in page.read_text()
+
+
+def test_motion_against_the_truth(record: Make, tmp_path: Path) -> None:
+    made = []
+    for method, error in (("no motion", 3.0), ("cwrnn, fitted", 9.0), ("cwrnn, fitted", 0.25)):
+        scores = {"epe": error, "over_1_px": 0.125, "angle": 7.5, "share": 1.0}
+        made.append(record(kind="motion", method=method, truth="a.flo", between=[3, 4], everywhere=scores, psnr=35.0))
+    page, *plots = write_page(made, tmp_path / "page.md")
+    assert rows(page, "cwrnn, fitted") == [
+        ["cwrnn, fitted", "4,010", "40", "10.0", "35.00", "0.250", "12.5", "7.50"],
+    ]
+    assert len(rows(page, "no motion")) == 1 and not plots
+    assert "## Motion of disc.mkv, 24x16, frame 3 to 4; cwrnn, 10 seconds, cpu" in page.read_text()
+
+
 def test_nothing_to_show_is_refused(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="no record that a page could show"):
         write_page([{"kind": "something else"}], tmp_path / "page.md")

@@ -17,7 +17,7 @@ from invr_core.video import Video
 from invr_tasks.bench import size as sizes
 from invr_tasks.bench.codecs import Coded, Coder, around, bytes_between, check_coders, code
 from invr_tasks.bench.jobs import Budget
-from invr_tasks.bench.size import SizeBench, held_against, main, page, run_size, verdict
+from invr_tasks.bench.size import SizeBench, held_against, run_size, size_heading, size_section, verdict
 
 
 @pytest.fixture(scope="module")
@@ -124,7 +124,8 @@ def test_a_record_holds_true_sizes_and_scores(stored_clip: str, tmp_path: Path, 
     assert (record["kind"], record["steps"], record["frames"], record["size"]) == ("size", 3, 6, "64x48")
     assert record["provenance"]["versions"]["av"]
     assert len(record["coders"]) == 2 * 2 * 2
-    text = page(record)
+    text = size_section(record)
+    assert size_heading(record).endswith(f"cwrnn, {record['parameters']:,} parameters, 3 steps, seed 0, cpu")
     assert f"{short['bytes']:,}" in text and text.count("ultrafast") == 4
     assert verdict(record) in text
 
@@ -139,24 +140,3 @@ def test_the_verdict_takes_the_best_coder_for_each_file() -> None:
     assert "file of 8 bits: x265 needs 1.25 times more bytes" in verdict({"coders": coders})
     assert "file of 32 bits: x265 needs 3.00 times fewer" in verdict({"coders": coders[2:]})
     assert "No coder" in verdict({"coders": coders[3:]})
-
-
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ([], "--seconds or --steps"),
-        (["--steps", "2", "--seconds", "3"], "--seconds or --steps"),
-        (["--steps", "2", "--bits", "3"], "4 to 16"),
-        (["--steps", "2", "--size", "31x20"], "even width"),
-        (["--steps", "2", "--size", "3100"], "width and height"),
-        (["--steps", "0"], "positive"),
-    ],
-)
-def test_a_mistake_ends_before_the_fit(
-    stored_clip: str, tmp_path: Path, capsys: Any, monkeypatch: Any, options: list[str], message: str
-) -> None:
-    monkeypatch.setattr(sizes, "fit", lambda *_: pytest.fail("it was fitted"))
-    with pytest.raises(SystemExit) as end:
-        main([stored_clip, "--out", str(tmp_path / "a.jsonl"), *options])
-    assert end.value.code == 2 and message in capsys.readouterr().err
-    assert not (tmp_path / "a.jsonl").exists()
