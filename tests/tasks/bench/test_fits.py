@@ -216,7 +216,9 @@ def test_the_peak_rises_with_what_is_taken_and_stays() -> None:
     if now is None:
         pytest.skip("no /proc here")
     mib = round(rss.peak() - now) + 64
-    held = np.frombuffer(mmap.mmap(-1, mib << 20), np.uint8)  # fresh pages, not what was freed before
+    held = np.frombuffer(
+        mmap.mmap(-1, mib << 20, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS), np.uint8
+    )  # fresh pages, not what was freed before
     held[:] = 1
     risen = rss.peak()
     assert risen >= now + mib - 8
