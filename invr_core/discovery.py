@@ -71,7 +71,7 @@ def discover(group: str) -> list[Offer]:
     """
     try:
         found: Iterable[EntryPoint] = list(entry_points(group=group))
-    except Exception:
+    except Exception:  # whatever a stranger's malformed metadata raises
         found = list(_one_by_one(group))
     return sorted((_offer(entry) for entry in found), key=lambda offer: (offer.name, offer.distribution))
 

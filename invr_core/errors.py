@@ -5,6 +5,9 @@ Every message says what was given, what is allowed, and what to do.
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Iterable
+
 
 class InvrError(Exception):
     """Root of all errors that `invr` raises on purpose; its text is meant for the user."""
@@ -36,3 +39,19 @@ class NotEnoughMemory(InvrError):
 
 class DeviceUnavailable(InvrError):
     """The device asked for is not on this machine."""
+
+
+def did_you_mean(given: str, known: Iterable[str], most: int = 1) -> str:
+    """A hint for the message about a name that is not known, with a space behind it; "" where none is like it.
+
+    Args:
+        given: the unknown name.
+        known: those there are.
+        most: how many to offer.
+
+    Example:
+        >>> did_you_mean("interpolat", ["denoise", "interpolate"])
+        "Did you mean 'interpolate'? "
+    """
+    close = dict.fromkeys(difflib.get_close_matches(given.lower(), known, n=most, cutoff=0.5))
+    return f"Did you mean {' or '.join(map(repr, close))}? " if close else ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Protocol
@@ -89,7 +90,7 @@ class Observation:
             pixels to other places, or where what is given is no picture.
 
     Raises:
-        BadInput: if the weight or the guess does not match the video.
+        BadInput: if the weight or the guess does not match the video, or the span is none.
     """
 
     video: Video
@@ -101,6 +102,8 @@ class Observation:
     guess: Video | None = None
 
     def __post_init__(self) -> None:
+        if self.span is not None and not (all(map(math.isfinite, self.span)) and self.span[0] <= self.span[1]):
+            raise BadInput(f"the span must be two finite seconds, the first not after the last, got {self.span}")
         guess = self.guess
         if guess is not None and (guess.channels != 3 or not torch.equal(guess.times, self.video.times)):
             raise BadInput(

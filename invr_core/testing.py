@@ -9,6 +9,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
@@ -136,10 +137,10 @@ def outside_the_span_is_refused(rep: Representation) -> None:
     for outside in (first - 1e-3, last + 1e-3, first - 1e6):
         instant = torch.tensor([outside], dtype=torch.float64)
         times = torch.cat([inside, instant])
-        expect_refused(lambda times=times: rep(Query(times)), OutOfSpan, f"a picture at {outside:g} s")  # type: ignore[misc]
+        expect_refused(partial(rep, Query(times)), OutOfSpan, f"a picture at {outside:g} s")
         if _motion(rep, inside, inside) is not None:
             for pair in ((instant, inside), (inside, instant)):
-                expect_refused(lambda pair=pair: rep.motion(*pair), OutOfSpan, f"motion at {outside:g} s")  # type: ignore[misc]
+                expect_refused(partial(rep.motion, *pair), OutOfSpan, f"motion at {outside:g} s")
 
 
 def time_is_continuous(rep: Representation) -> None:

@@ -9,6 +9,7 @@ import tempfile
 import warnings
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import PackageNotFoundError, requires, version
 from itertools import chain
 from typing import Literal
@@ -92,7 +93,7 @@ def _devices() -> Iterator[Finding]:
     elif not torch.cuda.is_available():
         yield Finding("device", f"no GPU: torch is built for CUDA {torch.version.cuda}, but finds no driver or device")
     for index in range(torch.cuda.device_count()):
-        yield from _guarded("device", lambda index=index: _gpu(index))  # type: ignore[misc]  # mypy cannot infer it
+        yield from _guarded("device", partial(_gpu, index))
 
 
 def _gpu(index: int) -> Iterator[Finding]:

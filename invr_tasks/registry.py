@@ -6,7 +6,6 @@ Neither this module nor `installed` imports torch or a plugin.
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import importlib
 import importlib.util
 import inspect
@@ -16,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from invr_core.discovery import Offer, discover, named
-from invr_core.errors import BadInput, InvrError
+from invr_core.errors import BadInput, InvrError, did_you_mean
 
 if TYPE_CHECKING:
     from invr_tasks.task import Task
@@ -99,9 +98,7 @@ def _one_of(name: str, offers: list[Offer]) -> Offer:
 
 def _unknown(name: str, offers: list[Offer]) -> str:
     names = [offer.name for offer in offers] + [offer.qualified for offer in offers if "/" in name]
-    close = list(dict.fromkeys(difflib.get_close_matches(name.lower(), names, n=3, cutoff=0.5)))
-    hint = f"Did you mean {' or '.join(map(repr, close))}? " if close else ""
-    return f"there is no task {name!r}. {hint}{describe_installed(offers)}"
+    return f"there is no task {name!r}. {did_you_mean(name, names, most=3)}{describe_installed(offers)}"
 
 
 def _by_reference(reference: str) -> Any:
@@ -141,11 +138,11 @@ def _from_module(name: str) -> Any:
 
 def _load(whose: str, importer: Callable[[], Any]) -> type[Task[Any]]:
     try:
-        found = importer()
+        found: type[Task[Any]] = importer()
     except (Exception, SystemExit) as cause:
         raise BrokenTask(f"{whose} cannot be imported: {type(cause).__name__}: {cause}") from cause
     _check(whose, found)
-    return found  # type: ignore[no-any-return]  # `_check` has made sure
+    return found
 
 
 def _check(whose: str, found: Any) -> None:

@@ -226,7 +226,7 @@ def within(times: torch.Tensor, span: tuple[float, float], what: str) -> None:
     Raises:
         OutOfSpan: naming the first instant outside.
     """
-    outside = times[(times < span[0] - TOLERANCE) | (times > span[1] + TOLERANCE)]
+    outside = times[~((times >= span[0] - TOLERANCE) & (times <= span[1] + TOLERANCE))]  # NaN is outside, too
     if len(outside):
         raise OutOfSpan(f"{float(outside[0]):g} s lies outside {what}, which spans {span[0]:g} to {span[1]:g} s")
 

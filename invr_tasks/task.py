@@ -91,7 +91,7 @@ class Task(ABC, Generic[C]):
 
     def render(self, rep: Representation, source: Source) -> Video:
         """The answer: by default the representation's own picture of the plan."""
-        return as_video(rep, self.plan(source))
+        return replace(as_video(rep, self.plan(source)), depth=source.video.depth)
 
     def judged(self, source: Source, truth: Video) -> Video | None:
         """Where scores count: a one-channel video of weights at the instants that are judged.

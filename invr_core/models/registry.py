@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 import inspect
 from typing import TYPE_CHECKING
 
 from invr_core.discovery import Offer, discover, named
-from invr_core.errors import BadInput, InvrError
+from invr_core.errors import BadInput, InvrError, did_you_mean
 
 if TYPE_CHECKING:
     from invr_core.models.base import ModelConfig
@@ -39,9 +38,9 @@ def get(name: str) -> type[ModelConfig]:
     found = named(name, offers)
     if not found:
         known = sorted({offer.name for offer in offers})
-        close = difflib.get_close_matches(name, known, n=1)
-        hint = f"Did you mean {close[0]!r}? " if close else ""
-        raise BadInput(f"there is no model {name!r}. {hint}Installed models: {', '.join(known) or 'none'}")
+        raise BadInput(
+            f"there is no model {name!r}. {did_you_mean(name, known)}Installed models: {', '.join(known) or 'none'}"
+        )
     if len(found) > 1:
         ways = " or ".join(repr(offer.qualified) for offer in found)
         raise BadInput(

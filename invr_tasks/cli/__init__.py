@@ -5,7 +5,6 @@ Exit codes: 0 done; 1 something is wrong with invr or a plugin; 2 the user can p
 
 from __future__ import annotations
 
-import difflib
 import errno
 import io
 import os
@@ -17,7 +16,7 @@ from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 
 from invr_core.discovery import DiscoveryWarning
-from invr_core.errors import BadInput, InvrError
+from invr_core.errors import BadInput, InvrError, did_you_mean
 
 COMMANDS = {
     "demo": ("demo", "fit the clip that ships with invr, run the tasks on it, and compare"),
@@ -89,9 +88,9 @@ def _dispatch(arguments: list[str]) -> int:
         print(f"invr {_version()}")
         return 0
     if command not in COMMANDS:
-        close = difflib.get_close_matches(command, COMMANDS, n=1)
-        hint = f"Did you mean {close[0]!r}? " if close else ""
-        raise BadInput(f"there is no command {command!r}. {hint}Commands: {', '.join(COMMANDS)}")
+        raise BadInput(
+            f"there is no command {command!r}. {did_you_mean(command, COMMANDS)}Commands: {', '.join(COMMANDS)}"
+        )
     run = getattr(import_module(f"invr_tasks.cli.{COMMANDS[command][0]}"), command.replace("-", "_"))
     return int(run(rest))
 

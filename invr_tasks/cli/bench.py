@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,10 +10,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
+from invr_core.errors import did_you_mean
 from invr_tasks.cli.bench_motion import motion
-from invr_tasks.cli.bench_shared import Length, Page, Records, check_page, end
+from invr_tasks.cli.bench_shared import Kept, Length, check_page, end
 from invr_tasks.cli.bench_size import size
-from invr_tasks.cli.options import Device, Flag
+from invr_tasks.cli.options import Flag
 from invr_tasks.cli.parse import Count, Size, UsageError, count, parse, written
 
 if TYPE_CHECKING:
@@ -58,8 +58,7 @@ class ModelCommand:
     """A video file or a folder of images."""
     params: Counts
     """How many parameters each model gets, such as 350k or 350k,3M."""
-    out: Records
-    """File that the records are added to."""
+    kept: Kept
     what: Models
     length: Length
     size: Size | None = None
@@ -70,12 +69,6 @@ class ModelCommand:
     """Each fit is repeated with each of these."""
     unseen: Flag = False
     """Also fit the even frames alone, and score the odd ones."""
-    device: Device = "auto"
-    """Where to compute; auto takes CUDA where there is one."""
-    page: Page = None
-    """Also write all records of the file as a page, with its plots beside it; needs invr[bench]."""
-    quiet: Flag = False
-    """Show no progress."""
 
 
 @dataclass(frozen=True)
@@ -90,8 +83,7 @@ class MemoryCommand:
     """The lengths, such as 60,150,600."""
     params: Count
     """How many parameters, the same at each length."""
-    out: Records
-    """File that the records are added to."""
+    kept: Kept
     what: Models
     steps: int = 20
     """Steps of each fit."""
@@ -99,12 +91,6 @@ class MemoryCommand:
     """The largest centred crop of this shape, shrunk to it by area; left out, the clip's own size."""
     seed: int = 0
     """Of the fits."""
-    device: Device = "auto"
-    """Where to compute; auto takes CUDA where there is one."""
-    page: Page = None
-    """Also write all records of the file as a page, with its plots beside it; needs invr[bench]."""
-    quiet: Flag = False
-    """Show no progress."""
 
 
 @dataclass(frozen=True)
@@ -124,16 +110,14 @@ def bench(arguments: list[str]) -> int:
         return 0 if arguments else 2
     name, *rest = arguments
     if name not in _KINDS:
-        close = difflib.get_close_matches(name, _KINDS, n=1)
-        hint = f"Did you mean {close[0]!r}? " if close else ""
-        raise UsageError(f"there is no benchmark {name!r}. {hint}There are: {', '.join(_KINDS)}")
+        raise UsageError(f"there is no benchmark {name!r}. {did_you_mean(name, _KINDS)}There are: {', '.join(_KINDS)}")
     return _KINDS[name][0](rest)
 
 
 def _model(arguments: list[str]) -> int:
     parsed = parse(ModelCommand, "invr bench model", arguments)
     budget = parsed.length.budget()
-    check_page(parsed.page)
+    parsed.kept.check()
     from invr_tasks.bench.model import ModelBench, run_models
 
     wanted = ModelBench(
@@ -145,15 +129,15 @@ def _model(arguments: list[str]) -> int:
         frames=parsed.frames,
         seeds=parsed.seeds,
         unseen=parsed.unseen,
-        device=parsed.device,
+        device=parsed.kept.device,
     )
-    records = run_models(wanted, parsed.out, quiet=parsed.quiet)
-    return end([parsed.out], parsed.page, parsed.quiet, sum("failed" in record for record in records))
+    records = run_models(wanted, parsed.kept.out, quiet=parsed.kept.quiet)
+    return parsed.kept.end(sum("failed" in record for record in records))
 
 
 def _memory(arguments: list[str]) -> int:
     parsed = parse(MemoryCommand, "invr bench memory", arguments)
-    check_page(parsed.page)
+    parsed.kept.check()
     from invr_tasks.bench.lengths import LengthBench, run_lengths
 
     wanted = LengthBench(
@@ -164,10 +148,10 @@ def _memory(arguments: list[str]) -> int:
         variants=parsed.what.chosen(),
         size=parsed.size,
         seed=parsed.seed,
-        device=parsed.device,
+        device=parsed.kept.device,
     )
-    records = run_lengths(wanted, parsed.out, quiet=parsed.quiet)
-    return end([parsed.out], parsed.page, parsed.quiet, sum("failed" in record for record in records))
+    records = run_lengths(wanted, parsed.kept.out, quiet=parsed.kept.quiet)
+    return parsed.kept.end(sum("failed" in record for record in records))
 
 
 def _page(arguments: list[str]) -> int:

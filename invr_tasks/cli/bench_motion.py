@@ -8,8 +8,7 @@ from typing import Annotated
 
 import tyro
 
-from invr_tasks.cli.bench_shared import Length, Page, Records, check_page, end
-from invr_tasks.cli.options import Device, Flag
+from invr_tasks.cli.bench_shared import Kept, Length
 from invr_tasks.cli.parse import Count, UsageError, parse, written
 
 
@@ -33,8 +32,7 @@ class MotionCommand:
     """The true motion, in the format of the Middlebury benchmark."""
     between: Annotated[tuple[int, int], written("I,J", _pair)]
     """The frame whose pixels are followed, and the one that they are followed to, counted from 0."""
-    out: Records
-    """File that the records are added to."""
+    kept: Kept
     length: Length
     params: Count | None = None
     """How many parameters; left out, it depends on the clip."""
@@ -42,21 +40,15 @@ class MotionCommand:
     """The architecture; `invr models` lists them."""
     seed: int = 0
     """Of the fits."""
-    device: Device = "auto"
-    """Where to compute; auto takes CUDA where there is one."""
     picture: Annotated[Path | None, tyro.conf.arg(metavar="FILE.png")] = None
     """Also show every motion by the colour wheel, side by side."""
-    page: Page = None
-    """Also write all records of the file as a page; needs invr[bench]."""
-    quiet: Flag = False
-    """Show no progress."""
 
 
 def motion(arguments: list[str]) -> int:
     """Score the motion of a fit."""
     parsed = parse(MotionCommand, "invr bench motion", arguments)
     budget = parsed.length.budget()
-    check_page(parsed.page)
+    parsed.kept.check()
     from invr_tasks.bench.motion import MotionBench, motion_sections, run_motion
 
     wanted = MotionBench(
@@ -67,9 +59,9 @@ def motion(arguments: list[str]) -> int:
         params=parsed.params,
         model=parsed.model,
         seed=parsed.seed,
-        device=parsed.device,
+        device=parsed.kept.device,
     )
-    records = run_motion(wanted, parsed.out, picture=parsed.picture, quiet=parsed.quiet)
-    if not parsed.quiet:
+    records = run_motion(wanted, parsed.kept.out, picture=parsed.picture, quiet=parsed.kept.quiet)
+    if not parsed.kept.quiet:
         print("\n\n".join(motion_sections(records)))
-    return end([parsed.out], parsed.page, parsed.quiet)
+    return parsed.kept.end()

@@ -10,12 +10,32 @@ from typing import TYPE_CHECKING, Annotated
 import tyro
 
 from invr_core.errors import BadInput, Unsupported
+from invr_tasks.cli.options import Device, Flag
 
 if TYPE_CHECKING:
     from invr_tasks.bench.jobs import Budget
 
-Page = Annotated[Path | None, tyro.conf.arg(metavar="PAGE.md")]
-Records = Annotated[Path, tyro.conf.arg(metavar="FILE.jsonl")]
+
+@dataclass(frozen=True)
+class Kept:
+    """Where the fits run, and what is kept."""
+
+    out: Annotated[Path, tyro.conf.arg(metavar="FILE.jsonl")]
+    """File that the records are added to."""
+    device: Device = "auto"
+    """Where to compute; auto takes CUDA where there is one."""
+    page: Annotated[Path | None, tyro.conf.arg(metavar="PAGE.md")] = None
+    """Also write all records of the file as a page, with its plots beside it; needs invr[bench]."""
+    quiet: Flag = False
+    """Show no progress."""
+
+    def check(self) -> None:
+        """Refuse, before the work, what could not be kept; see `check_page`."""
+        check_page(self.page)
+
+    def end(self, failed: int = 0) -> int:
+        """Write the page, if one is wanted; see `end`."""
+        return end([self.out], self.page, self.quiet, failed)
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,7 @@ from typing import Annotated
 
 import tyro
 
-from invr_tasks.cli.bench_shared import Length, Page, Records, check_page, end
-from invr_tasks.cli.options import Device, Flag
+from invr_tasks.cli.bench_shared import Kept, Length
 from invr_tasks.cli.parse import Count, Size, parse
 
 
@@ -20,8 +19,7 @@ class SizeCommand:
 
     clip: str
     """A video file or a folder of images."""
-    out: Records
-    """File that the record is added to."""
+    kept: Kept
     length: Length
     params: Count | None = None
     """How many parameters; left out, it depends on the clip."""
@@ -37,19 +35,13 @@ class SizeCommand:
     """Of x264 and x265."""
     seed: int = 0
     """Of the fit."""
-    device: Device = "auto"
-    """Where to compute; auto takes CUDA where there is one."""
-    page: Page = None
-    """Also write all records of the file as a page; needs invr[bench]."""
-    quiet: Flag = False
-    """Show no progress."""
 
 
 def size(arguments: list[str]) -> int:
     """Count bytes against PSNR."""
     parsed = parse(SizeCommand, "invr bench size", arguments)
     budget = parsed.length.budget()
-    check_page(parsed.page)
+    parsed.kept.check()
     from invr_tasks.bench.size import SizeBench, run_size, size_section
 
     wanted = SizeBench(
@@ -62,9 +54,9 @@ def size(arguments: list[str]) -> int:
         size=parsed.size,
         frames=parsed.frames,
         seed=parsed.seed,
-        device=parsed.device,
+        device=parsed.kept.device,
     )
-    record = run_size(wanted, parsed.out, parsed.quiet)
-    if not parsed.quiet:
+    record = run_size(wanted, parsed.kept.out, parsed.kept.quiet)
+    if not parsed.kept.quiet:
         print(size_section(record))
-    return end([parsed.out], parsed.page, parsed.quiet)
+    return parsed.kept.end()

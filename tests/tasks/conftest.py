@@ -214,3 +214,34 @@ def clip(invr: Invr, make_video: Callable[..., Video]) -> str:
 def stored(clip: str) -> str:
     fitted(Geometry.of(Observation(open_video(clip)))).save("clip.invr")
     return "clip.invr"
+
+
+@pytest.fixture
+def refuses(invr: Any, clip: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
+    """``refuses(arguments) -> the one line``; files, folders and their contents are afterwards as they were before."""
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(temporary))
+
+    def everything() -> dict[str, bytes | None]:
+        places = [path for path in tmp_path.rglob("*") if "__pycache__" not in path.parts]
+        return {str(path): path.read_bytes() if path.is_file() else None for path in places}
+
+    def check(*arguments: str) -> str:
+        before = everything()
+        message: str = invr.refuses(*arguments)
+        assert everything() == before
+        assert 10 < len(message) < 500
+        return message
+
+    return check
+
+
+@pytest.fixture
+def taken(clip: str) -> None:
+    """Names that are taken by something else."""
+    Path("folder.mp4").mkdir()
+    Path("file").write_text("precious")
+    Path("album").mkdir()
+    Path("album/holiday.jpg").write_text("precious")
+    Path("folder.invr").mkdir()

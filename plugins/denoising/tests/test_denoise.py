@@ -31,7 +31,7 @@ def clip(size: tuple[int, int] = SIZE) -> Video:
 
 
 def denoise(**options: object) -> Denoise:
-    return Denoise(DenoiseConfig(**options))  # type: ignore[arg-type]
+    return Denoise(DenoiseConfig(**options))
 
 
 def psnr(shown: Tensor, truth: Tensor) -> float:

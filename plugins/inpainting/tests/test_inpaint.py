@@ -45,7 +45,7 @@ def source(mask: Tensor, hidden: float | Tensor = 0.0, video: Video | None = Non
 @pytest.mark.parametrize("check", TASK_CHECKS, ids=lambda check: check.__name__)
 @pytest.mark.parametrize("options", [{}, {"holes": "moving"}], ids=str)
 def test_it_is_a_good_task(options: dict[str, object], check: TaskCheck) -> None:
-    check(Inpaint(InpaintConfig(**options)))  # type: ignore[arg-type]
+    check(Inpaint(InpaintConfig(**options)))
 
 
 # -------------------------------------------------------------------------- known pixels
@@ -84,7 +84,7 @@ def test_a_black_mask_gives_back_the_clip() -> None:
 # ------------------------------------------------------------------------------ the hole
 @pytest.mark.parametrize(("holes", "gain"), [("static", 8), ("boxes", 8), ("moving", 8)])
 def test_what_was_visible_before_or_after_is_brought_in(holes: str, gain: float) -> None:
-    found = score(Inpaint(InpaintConfig(holes=holes)), clip(), rep=DISC)  # type: ignore[arg-type]
+    found = score(Inpaint(InpaintConfig(holes=holes)), clip(), rep=DISC)
     assert found.scores.psnr > 34
     assert found.scores.psnr > found.naive.psnr + gain
 
@@ -172,13 +172,13 @@ def test_the_answer_has_the_clock_size_and_depth_of_the_clip() -> None:
 )
 def test_options_that_cannot_be_are_refused_by_name(options: dict[str, object], name: str) -> None:
     with pytest.raises(BadInput, match=name):
-        Inpaint(InpaintConfig(**options)).simulate(clip(), torch.Generator())  # type: ignore[arg-type]
+        Inpaint(InpaintConfig(**options)).simulate(clip(), torch.Generator())
 
 
 # ---------------------------------------------------------------------------- benchmark
 @pytest.mark.parametrize("holes", ["static", "boxes", "moving"])
 def test_what_is_given_lacks_what_is_judged(holes: str) -> None:
-    truth, task = clip(), Inpaint(InpaintConfig(holes=holes))  # type: ignore[arg-type]
+    truth, task = clip(), Inpaint(InpaintConfig(holes=holes))
     given = task.simulate(truth, torch.Generator())
     judged = task.judged(given, truth)
     assert judged is not None and torch.equal(judged.frames(), given["mask"].frames())

@@ -37,7 +37,7 @@ def noise(frames: int = 4, depth: int = 8) -> Video:
 
 
 def interpolate(**options: object) -> Interpolate:
-    return Interpolate(InterpolateConfig(**options))  # type: ignore[arg-type]
+    return Interpolate(InterpolateConfig(**options))
 
 
 # -------------------------------------------------------------------------- conformance

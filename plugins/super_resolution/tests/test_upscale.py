@@ -27,7 +27,7 @@ def clip(size: tuple[int, int] = SIZE) -> Video:
 
 
 def upscale(**options: object) -> Upscale:
-    return Upscale(UpscaleConfig(**options))  # type: ignore[arg-type]
+    return Upscale(UpscaleConfig(**options))
 
 
 # -------------------------------------------------------------------------- conformance
@@ -65,7 +65,7 @@ def test_shrunk_again_it_is_the_input(kernel: str, scale: int) -> None:
     size = (SIZE[0] * scale, SIZE[1] * scale)
     video = clip()
     shown = run(upscale(scale=scale, kernel=kernel), Source(video), rep=MovingDisc(size)).video
-    back = shrink(size=SIZE, kernel=kernel)(shown.read([0, 3]))  # type: ignore[arg-type]
+    back = shrink(size=SIZE, kernel=kernel)(shown.read([0, 3]))
     assert float((back - video.read([0, 3])).abs().max()) < 0.5 / 255
 
 
@@ -74,7 +74,7 @@ def test_whatever_the_model_shows_the_input_is_kept(kernel: str) -> None:
     """Noise in, and a representation of something else."""
     video = Video.of(0.2 + 0.6 * torch.rand(3, 3, 16, 24, generator=torch.Generator().manual_seed(0)), TIMES[:3])
     shown = run(upscale(kernel=kernel), Source(video), rep=MovingDisc((32, 48))).video
-    back = shrink(size=(16, 24), kernel=kernel)(shown.frames())  # type: ignore[arg-type]
+    back = shrink(size=(16, 24), kernel=kernel)(shown.frames())
     assert float((back - video.frames()).abs().mean()) < 1 / 255
 
 
@@ -138,7 +138,7 @@ def test_what_is_given_is_the_truth_shrunk(kernel: str) -> None:
     truth, task = clip(), upscale(kernel=kernel)
     given = task.simulate(truth, torch.Generator())
     assert given.video.size == (16, 24) and torch.equal(given.video.times, truth.times)
-    small = shrink(size=(16, 24), kernel=kernel)(truth.frames())  # type: ignore[arg-type]
+    small = shrink(size=(16, 24), kernel=kernel)(truth.frames())
     assert float((given.video.frames() - small).abs().max()) < 1.1 / 255
     assert task.judged(given, truth) is None
     assert task.plan(given).size == truth.size

@@ -68,4 +68,4 @@ def test_a_truth_too_short_for_two_exposures_is_refused() -> None:
 )
 def test_options_that_cannot_be_are_refused_by_name(options: dict[str, float], name: str) -> None:
     with pytest.raises(BadInput, match=name):
-        DeblurConfig(**options)  # type: ignore[arg-type]
+        DeblurConfig(**options)

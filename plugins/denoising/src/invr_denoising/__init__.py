@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal, get_args
 
 import torch
@@ -20,7 +19,7 @@ from invr_core.representation import Representation
 from invr_core.transport import mean, neighbours, patched, transport
 from invr_core.video import Video
 from invr_tasks.operators import add_gaussian, add_salt_pepper
-from invr_tasks.task import Source, Task
+from invr_tasks.task import Source, Task, frame_by_frame
 
 __all__ = ["Denoise", "DenoiseConfig"]
 
@@ -75,11 +74,11 @@ class Denoise(Task[DenoiseConfig]):
         video = source.video
         if self._kind(video) == "gaussian":
             level = gaussian_level(_probe(video))
-            return _framewise(video, lambda index: self._without_gaussian(index, video, rep, level))
+            return frame_by_frame(video, lambda index: self._without_gaussian(index, video, rep, level))
         window = 2 * self.config.reach + 1
         known = _known(video).remembered(window)
         whole = patched(video, known).remembered(window)
-        return _framewise(video, lambda index: self._without_impulses(index, whole, known, rep))
+        return frame_by_frame(video, lambda index: self._without_impulses(index, whole, known, rep))
 
     def simulate(self, truth: Video, generator: torch.Generator) -> Source:
         """Gaussian noise of level 25 of 255, or 10 % of salt and pepper."""
@@ -120,14 +119,6 @@ class Denoise(Task[DenoiseConfig]):
         weights = brought.validity * steps.to(brought.validity) ** -2
         picture = mean(brought.pictures, weights, given.to(weights), 0.05)[0].cpu()
         return torch.where(trusted > 0, given, picture + fill(given - picture, trusted))
-
-
-def _framewise(video: Video, fn: Callable[[int], Tensor]) -> Video:
-    @torch.no_grad()
-    def read(indices: Sequence[int]) -> Tensor:
-        return torch.cat([fn(i) for i in indices]).clamp(0, 1).cpu()
-
-    return replace(video, read=read)
 
 
 def _probe(video: Video) -> Tensor:

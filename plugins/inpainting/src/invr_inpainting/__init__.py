@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
 import torch
@@ -18,7 +17,7 @@ from invr_core.transport import mean, neighbours, patched, transport
 from invr_core.video import Video
 from invr_tasks.baselines import temporal_median
 from invr_tasks.operators import box_holes, moving_hole, punch, static_hole
-from invr_tasks.task import Source, Task
+from invr_tasks.task import Source, Task, frame_by_frame
 
 __all__ = ["Inpaint", "InpaintConfig"]
 
@@ -66,12 +65,7 @@ class Inpaint(Task[InpaintConfig]):
         video, window = source.video, 2 * self.config.reach + 1
         known = source["mask"].map(lambda mask: 1 - mask).remembered(window)
         whole = patched(video, known).remembered(window)
-
-        @torch.no_grad()
-        def read(indices: Sequence[int]) -> Tensor:
-            return torch.cat([self._filled(i, whole, known, rep) for i in indices])
-
-        return replace(video, read=read)
+        return frame_by_frame(video, lambda index: self._filled(index, whole, known, rep))
 
     def simulate(self, truth: Video, generator: torch.Generator) -> Source:
         """Holes of the kind named in the options, black."""

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -16,7 +15,7 @@ from invr_core.transport import SAME_INSTANT, mean, neighbours, transport
 from invr_core.video import Video
 from invr_tasks.baselines import blend
 from invr_tasks.operators import interpolation_split
-from invr_tasks.task import Source, Task
+from invr_tasks.task import Source, Task, frame_by_frame
 
 __all__ = ["Interpolate", "InterpolateConfig"]
 
@@ -63,11 +62,7 @@ class Interpolate(Task[InterpolateConfig]):
     def render(self, rep: Representation, source: Source) -> Video:
         """Each instant from its two given neighbours, carried to it; the representation fills what neither shows."""
         video, times = source.video, self.plan(source).times
-
-        def read(indices: Sequence[int]) -> Tensor:
-            return torch.cat([_at(float(times[i]), video, rep) for i in indices])
-
-        return Video(times, video.size, read, video.channels, video.depth)
+        return frame_by_frame(replace(video, times=times), lambda index: _at(float(times[index]), video, rep))
 
     def simulate(self, truth: Video, generator: torch.Generator) -> Source:
         """Every ``factor``-th frame is given."""
@@ -86,7 +81,6 @@ class Interpolate(Task[InterpolateConfig]):
         return blend(source.video, self.plan(source).times)
 
 
-@torch.no_grad()
 def _at(time: float, video: Video, rep: Representation) -> Tensor:
     gap, nearest = (video.times - time).abs().min(0)
     if float(gap) <= SAME_INSTANT:
@@ -96,4 +90,4 @@ def _at(time: float, video: Video, rep: Representation) -> Tensor:
     seconds = brought.seconds.abs()
     nearness = (1 - seconds / seconds.sum()) if len(seconds) > 1 else torch.ones(1)
     weights = brought.validity * nearness.to(own).view(-1, 1, 1, 1)
-    return mean(brought.pictures, weights, own, 1e-3)[0].clamp(0, 1).cpu()
+    return mean(brought.pictures, weights, own, 1e-3)[0]

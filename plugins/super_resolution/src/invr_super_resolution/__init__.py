@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
@@ -18,7 +17,7 @@ from invr_core.transport import mean, neighbours, transport
 from invr_core.video import Video
 from invr_tasks.baselines import enlarge
 from invr_tasks.operators import downscale, shrink
-from invr_tasks.task import Source, Task
+from invr_tasks.task import Source, Task, frame_by_frame
 
 __all__ = ["Upscale", "UpscaleConfig"]
 
@@ -71,15 +70,9 @@ class Upscale(Task[UpscaleConfig]):
     def render(self, rep: Representation, source: Source) -> Video:
         """Each frame from its neighbours, enlarged and carried to it; the result agrees with the given frame."""
         video, size = source.video, self._size(source.video)
-
         large = video.map(lambda given: self._consistent(_enlarge(given, size), given).clamp(0, 1))
         large = large.remembered(2 * self.config.reach + 1)
-
-        @torch.no_grad()
-        def read(indices: Sequence[int]) -> Tensor:
-            return torch.cat([self._gathered(i, video, large, rep) for i in indices])
-
-        return replace(video, size=size, read=read)
+        return frame_by_frame(replace(video, size=size), lambda index: self._gathered(index, video, large, rep))
 
     def simulate(self, truth: Video, generator: torch.Generator) -> Source:
         """The clip shrunk; by bicubic where the options say gaussian, which has no reference in the protocol."""
@@ -101,7 +94,7 @@ class Upscale(Task[UpscaleConfig]):
         agreement = torch.exp(-F.avg_pool2d(apart, 5, 1, 2, count_include_pad=False) / TOLERANCE**2)
         weights = torch.where(here, 1.0, brought.validity * agreement)
         merged, _ = mean(brought.pictures, weights, own, OWN_WEIGHT)
-        return self._consistent(merged.cpu(), video.read([index])).clamp(0, 1)
+        return self._consistent(merged.cpu(), video.read([index]))
 
     def _consistent(self, picture: Tensor, given: Tensor) -> Tensor:
         """Iterative back-projection (Irani & Peleg, 1991): what the shrunk picture lacks of the given one is added."""
