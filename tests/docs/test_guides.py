@@ -11,6 +11,7 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,22 +32,25 @@ class Reader:
     Args:
         home: the folder to begin in.
         scripts: first in the search path for programs.
-        site: first in the search path for modules: what is "installed".
+        modules: first in the search path for modules: what is "installed".
+        shortened: what is done to each text before it is followed.
     """
 
     home: Path
     scripts: Path
-    site: Path
+    modules: str
+    shortened: Callable[[str], str]
 
     @classmethod
     def at(cls, folder: Path) -> Reader:
         """One who begins in an empty folder."""
-        reader = cls(folder / "home", folder / "scripts", folder / "site")
-        for made in (reader.home, reader.scripts, reader.site):
+        site = folder / "site"
+        reader = cls(folder / "home", folder / "scripts", f"{site}:{ROOT}", shortened)
+        for made in (reader.home, reader.scripts, site):
             made.mkdir()
         installed = Path(sys.executable).parent
         programs = {name: f'"{installed / name}"' for name in ("python", "pytest", "invr")}
-        programs["pip"] = f'"{sys.executable}" "{PIP}" "{reader.site}"'
+        programs["pip"] = f'"{sys.executable}" "{PIP}" "{site}"'
         for name, program in programs.items():
             (reader.scripts / name).write_text(f'#!/bin/sh\nexec {program} "$@"\n', encoding="utf-8")
             (reader.scripts / name).chmod(0o755)
@@ -60,7 +64,7 @@ class Reader:
             if token.type != "fence" or token.map is None or block is None:
                 continue
             language, title = block.groups()
-            place, code = f"{name}, line {token.map[0] + 1}", shortened(token.content)
+            place, code = f"{name}, line {token.map[0] + 1}", self.shortened(token.content)
             if title:
                 self.write(title, code)
             elif language == "python":
@@ -87,7 +91,7 @@ class Reader:
         environment = {
             **os.environ,
             "PATH": f"{self.scripts}:{os.environ['PATH']}",
-            "PYTHONPATH": f"{self.site}:{ROOT}",
+            "PYTHONPATH": self.modules,
             "OMP_NUM_THREADS": "1",
             "LEFT_IN": str(self.scripts / "left_in"),
         }
