@@ -5,6 +5,8 @@ Pixel (0, 0) has its centre at position (0, 0); positions are x then y, in pixel
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -49,3 +51,32 @@ def sample(picture: Tensor, positions: Tensor, mode: str = "bilinear") -> tuple[
     edge = positions.new_tensor([width - 0.5, height - 0.5]).view(1, 2, 1, 1)
     inside = ((positions >= -0.5) & (positions <= edge)).all(1, keepdim=True).to(picture.dtype)
     return values, inside
+
+
+def warp(picture: Tensor, flow: Tensor, mode: str = "bilinear") -> Tensor:
+    """A picture of any resolution, fetched along a flow, its border repeated outside; as `sample`, in fewer steps.
+
+    Args:
+        picture: (M, C, H, W).
+        flow: (M, 2, h, w) pixels of the flow's own grid, x then y: where each pixel of the result is fetched from.
+        mode: "bilinear" or "bicubic".
+
+    Returns:
+        (M, C, h, w).
+
+    Example:
+        >>> warp(torch.arange(4.0).view(1, 1, 1, 4), torch.ones(1, 2, 1, 4)).flatten().tolist()
+        [1.0, 2.0, 3.0, 3.0]
+    """
+    height, width = flow.shape[-2:]
+    centres, scale = _normalised(height, width, flow.device)
+    grid = torch.addcmul(centres, flow.permute(0, 2, 3, 1), scale)
+    return F.grid_sample(picture, grid, mode=mode, padding_mode="border", align_corners=False)
+
+
+@lru_cache(maxsize=16)
+def _normalised(height: int, width: int, device: torch.device) -> tuple[Tensor, Tensor]:
+    """The centre of each pixel, (1, height, width, 2) in [-1, 1] of the frame, and a pixel's size in that unit."""
+    with torch.inference_mode(False), torch.no_grad():
+        scale = torch.tensor([2 / width, 2 / height], device=device)
+        return (pixel_grid(height, width, device).permute(0, 2, 3, 1) + 0.5) * scale - 1, scale

@@ -14,7 +14,9 @@ import resource
 import time
 from itertools import pairwise
 
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as the command line does
+from invr_core.threads import SPINS
+
+os.environ.setdefault("GOMP_SPINCOUNT", SPINS)  # as the command line does, before torch is imported
 
 import torch
 

@@ -1,7 +1,13 @@
-"""Decoded frames at rest: in memory up to a cap, beyond it in an anonymous file that is mapped into memory."""
+"""Decoded frames at rest: in memory up to a cap, beyond it in an anonymous file, from which they are read one by one.
+
+The file is not mapped into memory: what has been looked at would count as the process's own until the kernel wants it
+back, and the need for memory would grow with the clip.
+"""
 
 from __future__ import annotations
 
+import errno
+import os
 import shutil
 import tempfile
 from collections.abc import Sequence
@@ -14,7 +20,7 @@ from torch import Tensor
 from invr_core.errors import NotEnoughMemory
 from invr_core.io.graph import Pixels
 
-CAP = 512 * 2**20
+CAP = 64 * 2**20
 """Bytes of decoded frames that are kept in memory; a longer clip goes to the temporary folder."""
 RESERVE = 256 * 2**20
 """Bytes that are left free in the temporary folder."""
@@ -42,7 +48,7 @@ class Scratch:
         self._cap = cap
         self._file: IO[bytes] | None = None
         self._count = 0
-        self._frames: Sequence[Pixels] | Pixels = []
+        self._frames: list[Pixels] = []
         self._shape: tuple[int, ...] = ()
         self._dtype: np.dtype[np.integer[Any]] = np.dtype(np.uint8)
 
@@ -66,7 +72,6 @@ class Scratch:
         assert frame.shape == self._shape and frame.dtype == self._dtype
         self._count += 1
         if self._file is None and self._count * frame.nbytes <= self._cap:
-            assert isinstance(self._frames, list)
             self._frames.append(frame)
             return
         if self._file is None:
@@ -87,7 +92,7 @@ class Scratch:
                 f"has {max(free, 0) / 2**30:.1f} GiB to spare; free some, set TMPDIR to a larger disk, or cut the clip"
             )
 
-    def _write(self, frames: Sequence[Pixels] | Pixels) -> None:
+    def _write(self, frames: Sequence[Pixels]) -> None:
         assert self._file is not None
         for frame in frames:
             self._require(frame.nbytes)
@@ -103,12 +108,19 @@ class Scratch:
         """End writing; from here on frames are read."""
         if self._file is not None:
             self._file.flush()
-            self._frames = np.memmap(self._file, self._dtype, "r", shape=(self._count, *self._shape))
 
     def read(self, indices: Sequence[int]) -> Tensor:
         """Frames at any indices: (n, 3, H, W) float32 in [0, 1]."""
         picked = np.empty((len(indices), *self._shape), np.float32)
         for place, index in enumerate(indices):
-            picked[place] = self._frames[index]
+            picked[place] = self._fetch(index) if self._file else self._frames[index]
         picked /= np.iinfo(self._dtype).max
         return torch.from_numpy(picked).permute(0, 3, 1, 2).contiguous()
+
+    def _fetch(self, index: int) -> Pixels:
+        assert self._file is not None
+        frame = np.empty(self._shape, self._dtype)
+        read = os.preadv(self._file.fileno(), [frame], range(self._count)[index] * frame.nbytes)
+        if read != frame.nbytes:
+            raise OSError(errno.EIO, f"the temporary file of {self._name} has lost frames")
+        return frame

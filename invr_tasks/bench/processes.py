@@ -12,6 +12,7 @@ import sys
 from typing import Any
 
 from invr_core.errors import InvrError
+from invr_core.threads import wait_briefly
 from invr_tasks.bench.records import Record
 
 
@@ -26,7 +27,8 @@ def alone(work: str, **arguments: Any) -> Record:
         InvrError: what the work raises, or if its process dies.
     """
     path = os.pathsep.join(entry for entry in sys.path if entry)
-    environment = {**os.environ, "PYTHONPATH": path, "OMP_WAIT_POLICY": os.environ.get("OMP_WAIT_POLICY", "PASSIVE")}
+    environment = {**os.environ, "PYTHONPATH": path}
+    wait_briefly(environment)
     done = subprocess.run(
         [sys.executable, "-P", "-m", __name__],
         input=json.dumps({"work": work, "arguments": arguments}),

@@ -17,6 +17,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 from invr_core.discovery import DiscoveryWarning
 from invr_core.errors import BadInput, InvrError, did_you_mean
+from invr_core.threads import wait_briefly
 
 COMMANDS = {
     "demo": ("demo", "fit the clip that ships with invr, run the tasks on it, and compare"),
@@ -46,9 +47,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         the exit code.
     """
     arguments = sys.argv[1:] if argv is None else list(argv)
-    # Before torch is imported: OpenMP's threads sleep while they wait. Spinning, they slow a fit on a busy machine
-    # down several times.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    wait_briefly(os.environ)
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # a terminal that lacks a character still shows the rest
     with warnings.catch_warnings():

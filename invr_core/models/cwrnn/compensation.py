@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from invr_core.models.cwrnn.recurrence import State, rescale_flow, resize, silence
-from invr_core.sampling import pixel_grid, sample
+from invr_core.sampling import warp
 
 YCC = ((0.299, 0.587, 0.114), (-0.168736, -0.331264, 0.5), (0.5, -0.418688, -0.081312))
 RGB = ((1.0, 0.0, 1.402), (1.0, -0.344136, -0.714136), (1.0, 1.772, 0.0))
@@ -159,7 +159,4 @@ def _fetch_both(anchor: Anchor, flow: Tensor, size: tuple[int, int]) -> Anchor:
 
 def _fetch(picture: Tensor, flow: Tensor, size: tuple[int, int], mode: str = "bilinear") -> Tensor:
     """A picture of any resolution, brought along a flow to one of ``size``."""
-    flow = rescale_flow(flow, size)
-    ratio = flow.new_tensor([picture.shape[3] / size[1], picture.shape[2] / size[0]]).view(1, 2, 1, 1)
-    positions = (pixel_grid(*size, flow.device) + flow + 0.5) * ratio - 0.5
-    return sample(picture, positions, mode)[0]
+    return warp(picture, rescale_flow(flow, size), mode)

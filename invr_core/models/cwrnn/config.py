@@ -46,7 +46,7 @@ class CWRNN(ModelConfig):
     """How many parameters in all, met within 2 %; 0 for a twentieth of the clip's samples."""
     channels: int = 16
     """Channels of each of the two recurrent states."""
-    width: int = 24
+    width: int = 16
     """Channels of the cells at half resolution."""
     depth: int = 2
     """How many cells at half resolution."""

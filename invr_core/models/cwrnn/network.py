@@ -73,7 +73,7 @@ class CWRNNNetwork(Network):
         return 0 * velocity if self.config.without in ("grid", "warp") else velocity
 
     def _advance(self, state: State, place: Tensor, length: Tensor, trust: float) -> tuple[State, Tensor]:
-        """One step of the recurrence, and the velocities it went along, (B, stride, 2, H, W).
+        """One step of the recurrence, and the velocities it went along, (B, intervals, 2, H, W).
 
         Args:
             state: of B paths.
@@ -81,8 +81,8 @@ class CWRNNNetwork(Network):
             length: (B,) signed intervals to go, at most ``stride`` either way.
             trust: in the residual.
         """
-        stride = self.config.stride
-        sign, offsets = length.sign()[:, None], torch.arange(stride, dtype=torch.float64)
+        stride, pieces_in_all = self.config.stride, max(math.ceil(float(length.abs().max()) - 1e-9), 1)
+        sign, offsets = length.sign()[:, None], torch.arange(pieces_in_all, dtype=torch.float64)
         pieces = sign * (length.abs()[:, None] - offsets).clamp(0, 1)
         middles = place[:, None] + sign * offsets + pieces / 2
         irregular = self._irregular(middles.flatten()).unflatten(0, middles.shape)
@@ -90,7 +90,7 @@ class CWRNNNetwork(Network):
         velocities = irregular if self.config.without == "warp" else regular[:, None] + irregular
         shifts = step_flow(velocities.flatten(0, 1), _column(pieces.flatten(), velocities)).unflatten(0, middles.shape)
         flow = shifts[:, -1]
-        for index in reversed(range(stride - 1)):
+        for index in reversed(range(pieces_in_all - 1)):
             flow = compose(flow, shifts[:, index])
         size = (state.appearance.shape[2], state.appearance.shape[3])
         amount = _column(length.abs() / stride, flow)

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from invr_core.sampling import sample, target_grid
+from invr_core.sampling import warp
 
 
 class State:
@@ -62,14 +62,12 @@ def step_flow(velocity: Tensor, length: Tensor) -> Tensor:
         velocity: (B, 2, H, W) pixels per unit of length.
         length: (B, 1, 1, 1), signed: positive for a step forward in time.
     """
-    half = -0.5 * length * velocity
-    there, _ = sample(velocity, target_grid(half))
-    return -length * there
+    return -length * warp(velocity, -0.5 * length * velocity)
 
 
 def compose(flow: Tensor, onward: Tensor) -> Tensor:
     """First along ``flow``, then along ``onward`` from where it lands; both (B, 2, H, W) pixels."""
-    return flow + sample(onward, target_grid(flow))[0]
+    return flow + warp(onward, flow)
 
 
 def silence(layer: nn.Conv2d) -> None:
@@ -126,8 +124,7 @@ class WarpRNN(nn.Module):
         if self.without == "recurrence":
             return State(state.appearance, state.motion, origin)
         coarse = rescale_flow(flow, (state.appearance.shape[2], state.appearance.shape[3]))
-        both, _ = sample(torch.cat([state.appearance, state.motion], 1), target_grid(coarse))
-        appearance, motion = both.chunk(2, 1)
+        appearance, motion = warp(torch.cat([state.appearance, state.motion], 1), coarse).chunk(2, 1)
         seen = torch.zeros_like(appearance) if self.without == "coupling" else appearance
         motion = motion + amount * self.motion_update(motion, seen, detail, coarse)
         appearance = appearance + amount * self.appearance_update(appearance, motion, detail)
