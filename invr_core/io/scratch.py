@@ -120,7 +120,7 @@ class Scratch:
     def _fetch(self, index: int) -> Pixels:
         assert self._file is not None
         frame = np.empty(self._shape, self._dtype)
-        read = os.preadv(self._file.fileno(), [frame], range(self._count)[index] * frame.nbytes)
+        read = os.preadv(self._file.fileno(), [frame.data], range(self._count)[index] * frame.nbytes)
         if read != frame.nbytes:
             raise OSError(errno.EIO, f"the temporary file of {self._name} has lost frames")
         return frame
