@@ -15,8 +15,6 @@ from invr_tasks.run import default_model
 
 LOSSES: dict[str, Distance] = {"charbonnier": charbonnier, "squared": squared}
 """What may be minimised, by name."""
-PUBLISHED_LOSS = {"hnerv": "squared"}
-"""Of a model whose published recipe has another loss than our default."""
 UNITS = ("seconds", "epochs", "steps")
 """How the length of a fit is given."""
 FIT_FIELDS: dict[str, type] = {"learning_rate": float, "batch": int, "loss": str}
@@ -118,7 +116,7 @@ class Job:
 
     def loss(self) -> str:
         """The name of the distance that is minimised."""
-        return str(self.options.get("loss", PUBLISHED_LOSS.get(self.model, "charbonnier")))
+        return str(self.options.get("loss", "squared"))
 
     def as_dict(self) -> dict[str, Any]:
         """JSON values, for `from_dict`."""
