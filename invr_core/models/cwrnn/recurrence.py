@@ -14,6 +14,10 @@ from torch.nn import functional as F
 
 from invr_core.sampling import warp
 
+HEAD_GAIN = 0.1
+"""Coarse pixels an interval that the velocity head means by 1: Adam moves all weights by about the same amount, and in
+whole coarse pixels that throws the motion of the whole frame off within a few steps."""
+
 
 class State:
     """Where a path has come to, for B paths.
@@ -109,7 +113,7 @@ class WarpRNN(nn.Module):
 
     def velocity(self, state: State, size: tuple[int, int]) -> Tensor:
         """The regular part of the velocity, brought up to the motion scale: (B, 2, *size) pixels an interval."""
-        return rescale_flow(self.velocity_head(state.motion), size)
+        return rescale_flow(HEAD_GAIN * self.velocity_head(state.motion), size)
 
     def forward(self, state: State, flow: Tensor, detail: Tensor, amount: Tensor) -> State:
         """Carry a state over a step.
