@@ -52,7 +52,8 @@ def _run(task: Any, parsed: Any) -> None:
             reporter.note("stopped; going on with what is fitted so far")
         if parsed.file.save_rep:
             result.representation.save(parsed.file.save_rep, parsed.file.bits)
-        save_video(reporter.watched(result.video), parsed.output, reporter.note)
+        shown, sound = reporter.watched(result.video), not parsed.clip.no_audio
+        save_video(shown, parsed.output, reporter.note, beside=parsed.input, audio=sound)
     wrote(parsed.quiet, parsed.output, result.video, time.monotonic() - started, parsed.file.save_rep)
 
 
