@@ -44,7 +44,6 @@ class Encoder(ABC):
     """FFmpeg's name of the coded pixel format."""
     depth: int = 8
     """Bits per sample of the pictures that `write` takes."""
-    codec_options: ClassVar[dict[str, str]] = {}
     keeps_shape: ClassVar[bool] = False
     """Whether it can say that pixels are not square. Matroska could; PyAV offers no way to set it there."""
 
@@ -55,7 +54,7 @@ class Encoder(ABC):
         self.count = 0
         options = {"fflags": "+bitexact", **self.container_options()}
         self.container = av.open(f"file:{file}", "w", format=self.container_format, options=options)
-        stream = self.container.add_stream(self.codec, rate=self.rate, options=self.codec_options)
+        stream = self.container.add_stream(self.codec, rate=self.rate, options=self.codec_options())
         assert isinstance(stream, VideoStream)
         self.stream = stream
         self.stream.height, self.stream.width = self.coded_size()
@@ -77,6 +76,10 @@ class Encoder(ABC):
             self.note(f"its clock starts at 0 s, not {start:g} s; no format holds times before 0")
             times = times - start
         return ticks(times, self.beside.tick if self.beside else None)
+
+    def codec_options(self) -> dict[str, str]:
+        """What the codec is to do otherwise than by default, in FFmpeg's words."""
+        return {}
 
     def container_options(self) -> dict[str, str]:
         """What the container is to do otherwise than by default, in FFmpeg's words."""
@@ -163,7 +166,6 @@ class H264(Encoder):
 
     container_format = "mp4"
     codec = "libx264"
-    codec_options: ClassVar[dict[str, str]] = {"crf": "16"}
     keeps_shape = True
 
     def __init__(self, file: Path, video: Video, note: Note, beside: Beside | None = None) -> None:
@@ -179,6 +181,10 @@ class H264(Encoder):
     def choose(self, depth: int) -> tuple[str, int]:
         """Always 8 bits: what browsers play."""
         return "yuv420p", 8
+
+    def codec_options(self) -> dict[str, str]:
+        """A quality at which a loss is hard to see."""
+        return {"crf": "16"}
 
     def container_options(self) -> dict[str, str]:
         """The index first; and a clock that counts where the clip and its sound start as finely as they count."""
@@ -206,7 +212,10 @@ class FFV1(Encoder):
 
     container_format = "matroska"
     codec = "ffv1"
-    codec_options: ClassVar[dict[str, str]] = {"level": "3", "slicecrc": "1"}
+
+    def codec_options(self) -> dict[str, str]:
+        """Level 3, with checksums; level 1 where the picture is too narrow for the slices of level 3."""
+        return {"level": "1"} if self.video.size[1] == 1 else {"level": "3", "slicecrc": "1"}
 
     def choose(self, depth: int) -> tuple[str, int]:
         """The smallest RGB format of FFV1 that holds the depth."""
