@@ -1,7 +1,9 @@
 """Which files come through: small clips of many containers, codecs, depths and rates, read and written again.
 
-Run as ``python docs/benchmarks/formats.py > docs/benchmarks/formats.jsonl``. It makes its clips itself, by PyAV. Each line
-is one clip written to one kind of output with ``save_video(beside=clip)``: what came in, and what of it survived.
+    python docs/benchmarks/formats.py > docs/benchmarks/formats.jsonl
+
+It makes its clips itself, by PyAV. Each line is one clip written to one kind of output with
+``save_video(beside=clip)``: what came in, and what of it survived.
 """
 
 from __future__ import annotations
@@ -48,10 +50,10 @@ FORMATS = [
     Format(".mov", "libx264", "yuv420p", "pcm_s24le"),
     Format(".mkv", "ffv1", "yuv420p", "flac"),
     Format(".mkv", "ffv1", "gbrp16le", "pcm_s24le"),
-    Format(".mkv", "libx264", "yuv420p", "libvorbis"),
+    Format(".mkv", "libx264", "yuv420p", "eac3"),
     Format(".mkv", "libx265", "yuv420p12le", "libopus", HDR),
     Format(".webm", "libvpx-vp9", "yuv420p", "libopus"),
-    Format(".webm", "libvpx", "yuv420p", "libvorbis"),
+    Format(".webm", "libvpx", "yuv420p", "libopus"),
     Format(".avi", "mpeg4", "yuv420p", "libmp3lame"),
     Format(".avi", "ffv1", "bgr0", "pcm_s16le"),
     Format(".ts", "libx264", "yuv420p", "aac"),
@@ -133,7 +135,8 @@ def survived(path: Path, output: Path) -> dict[str, Any]:
     error = float((back.frames() - video.frames()).square().mean()) if len(back) == len(video) else None
     (given, begun), (copied, began) = sound_of(path), sound_of(output)
     missing = len(given) - len(copied)
-    same = bool(given) and given[max(missing, 0) :] == copied
+    kept = given[max(missing, 0) :]  # .ts writes a header before each packet of AAC, which no other holds
+    same = bool(copied) and all(one.endswith(two) for one, two in zip(kept, copied, strict=True))
     return {
         "frames": [FRAMES, len(video), len(back)],
         "depth": [video.depth, back.depth],

@@ -16,7 +16,6 @@ from av.container import InputContainer, OutputContainer
 from av.error import ArgumentError, FFmpegError
 from av.packet import Packet
 from av.stream import Stream
-from av.subtitles.stream import SubtitleStream
 from av.video.stream import VideoStream
 
 from invr_core.errors import BadFile
@@ -113,7 +112,7 @@ class Beside:
         _describe(self._pictures.metadata, pictures.metadata)
         for stream in self._wanted:
             what = f"the {'sound' if isinstance(stream, AudioStream) else 'subtitles'} ({stream.codec_context.name})"
-            if not _holds(format, stream):
+            if not _holds(format, self.path, stream.index):
                 self._note(f"{what} of {self.path.name} cannot be kept in this format; .mkv takes most")
                 continue
             copy = self._copies[stream.index] = target.add_stream_from_template(stream)
@@ -123,7 +122,7 @@ class Beside:
         if chapters:
             target.set_chapters([_later(chapter, shift) for chapter in chapters])
         self._shift, self._target = shift, target
-        self._keeps_early = format != "matroska"
+        self._keeps_early = format != "matroska" or format in self._source.format.name
         self._waiting = self._packets()
         self._next = next(self._waiting, None)
 
@@ -166,7 +165,7 @@ class Beside:
         packet.pts = packet.dts if packet.pts is None else packet.pts + moved
         if packet.dts < 0 and not self._keeps_early and packet.stream.codec_context.name != "opus":
             # Matroska would move all of the clip to make room for what a coder needs to get going
-            if packet.dts + (packet.duration or 0) <= 0:
+            if packet.dts + (packet.duration or 0) / 2 <= 0:
                 return
             packet.dts = packet.pts = 0
         packet.stream = self._copies[packet.stream.index]
@@ -194,13 +193,20 @@ def _last_frame(container: InputContainer, stream: VideoStream) -> tuple[float, 
     return last, end
 
 
-def _holds(format: str, stream: Stream) -> bool:
-    """Whether a kind of file takes a stream: it is tried."""
-    assert isinstance(stream, AudioStream | SubtitleStream)
+def _holds(format: str, path: Path, index: int) -> bool:
+    """Whether a kind of file takes a stream: its first packet is tried, as some are refused at the end only."""
     try:
-        with av.open(io.BytesIO(), "w", format=format) as trial:
-            trial.add_stream_from_template(stream)
+        with (
+            av.open(f"file:{path}", **LENIENT) as again,
+            av.open(io.BytesIO(), "w", format=format) as trial,
+        ):
+            stream: Any = again.streams[index]
+            copy = trial.add_stream_from_template(stream)
             trial.start_encoding()
+            packet: Any = next((packet for packet in again.demux(stream) if packet.size), None)
+            if packet is not None:
+                packet.stream = copy
+                trial.mux(packet)
     except (FFmpegError, ValueError):
         return False
     return True
