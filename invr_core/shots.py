@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from invr_core.errors import BadInput
 from invr_core.video import Video
 
-WIDTH = 96
+WIDTH = 32
 """Pixels across the small frames that are compared."""
 LEAST = 0.08
 """Mean difference of two frames, in [0, 1], from which they may belong to different shots."""

@@ -65,8 +65,9 @@ class _Shot:
     times: Tensor
 
     @property
-    def enough(self) -> bool:
-        return len(self.source.video) >= self.task.minimum_frames
+    def fitted(self) -> bool:
+        """Whether there is enough to fit, and something is asked for."""
+        return len(self.source.video) >= self.task.minimum_frames and len(self.times) > 0
 
 
 def run_shots(
@@ -96,20 +97,19 @@ def run_shots(
         on_shot: called before each fit.
 
     Raises:
-        InvrError: as `invr_tasks.run.run`; all that can be known before the fits is refused before the first.
+        InvrError: as `invr_tasks.run.run`; what a task or its inputs lack is refused before the first fit.
     """
     if not cuts:
         alone = run(task, source, model=model, fit_config=fit_config, on_step=on_step)
         return Joined(alone.video, (alone,), ())
-    asked = task.plan(source) if len(source.video) < task.minimum_frames else prepare(task, source).query
-    shots = list(_split(task, source, cuts, asked))
+    shots = list(_split(task, source, cuts, prepare(task, source).query))
     for shot in shots:
-        if shot.enough and len(shot.times):
+        if shot.fitted:
             prepare(shot.task, shot.source)
     results: list[Result | None] = []
     for number, (shot, share) in enumerate(zip(shots, _shares(fit_config, shots), strict=True), 1):
         stopped = any(result.interrupted for result in results if result)
-        if stopped or not shot.enough or not len(shot.times):
+        if stopped or not shot.fitted:
             results.append(None)
             continue
         if on_shot is not None:
@@ -144,7 +144,7 @@ def _shares(config: FitConfig | None, shots: Sequence[_Shot]) -> list[FitConfig 
     """What each shot gets of the steps or the minutes, by its frames; at least one step."""
     if config is None or (config.steps is None and config.minutes is None):
         return [config] * len(shots)
-    frames = [len(shot.source.video) if shot.enough and len(shot.times) else 0 for shot in shots]
+    frames = [len(shot.source.video) if shot.fitted else 0 for shot in shots]
     ends = [sum(frames[: i + 1]) / max(sum(frames), 1) for i in range(len(frames))]
     shares = list(pairwise([0.0, *ends]))
     if config.steps is not None:

@@ -76,10 +76,23 @@ class FitOptions:
 
 @dataclass(frozen=True)
 class ClipOptions:
-    """What becomes of the rest of the clip."""
+    """How the clip is cut, and what becomes of its sound."""
 
+    cuts: tuple[float, ...] | None = None
+    """Instants in seconds at which new shots begin, such as 1.2,3.04; left out, they are looked for."""
+    no_shots: Flag = False
+    """Fit the clip as one, whatever cuts it has."""
     no_audio: Flag = False
     """Leave the sound out; else it is copied as it is, where OUTPUT can hold it."""
+
+    def check(self) -> None:
+        """Refuse what cannot be.
+
+        Raises:
+            BadInput: naming the options.
+        """
+        if self.no_shots and self.cuts is not None:
+            raise BadInput("give --cuts or --no-shots, not both")
 
 
 @dataclass(frozen=True)
