@@ -114,7 +114,7 @@ def test_frames_are_read_one_at_a_time() -> None:
 
 def test_cuts_by_hand_are_frames_at_or_after_their_instants(make_video: Callable[..., Video]) -> None:
     clip = make_video(frames=10, times=[k / 29.97 for k in range(10)])
-    assert cuts_at(clip, [0.033, 0.1]) == (1, 3)  # 0.03337 and 0.10010, read in milliseconds
+    assert cuts_at(clip, [0.033, 0.067, 0.1]) == (1, 2, 3)  # 0.03337, 0.06673 and 0.10010, read in milliseconds
     assert cuts_at(clip, [0.05]) == (2,)
     assert cuts_at(clip, []) == ()
 
