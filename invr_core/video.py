@@ -125,8 +125,13 @@ class Video:
         one = lru_cache(maxsize=count)(lambda index: self.read([index]))
         return replace(self, read=lambda indices: torch.cat([one(int(i)) for i in indices]))
 
-    def save(self, path: str | Path) -> None:
-        """Write to a file or folder, atomically; see `invr_core.io.save_video`."""
+    def save(self, path: str | Path, *, beside: str | Path | None = None) -> None:
+        """Write to a file or folder, atomically; see `invr_core.io.save_video`.
+
+        Args:
+            path: where to.
+            beside: the file that the video was made from, whose sound and titles are kept.
+        """
         from invr_core.io import save_video
 
-        save_video(self, path)
+        save_video(self, path, beside=beside)

@@ -86,11 +86,13 @@ def undo_rounding(times: Sequence[float], rate: Fraction | None, tick: Fraction)
     return ideal if fits and all(a < b for a, b in pairwise(ranks)) else list(times)
 
 
-def ticks(times: Tensor) -> tuple[NDArray[np.int64], Fraction, Fraction]:
+def ticks(times: Tensor, base: Fraction | None = None) -> tuple[NDArray[np.int64], Fraction, Fraction]:
     """Times as whole ticks of a common grid where there is one, else of a microsecond.
 
     Args:
         times: (N,) float64 seconds, strictly increasing.
+        base: seconds per tick of the file that the times come from, if there is one: it, and whole parts of it, are
+            tried as well.
 
     Returns:
         (N,) ticks, seconds per tick, and the frame rate of the shortest step.
@@ -106,6 +108,7 @@ def ticks(times: Tensor) -> tuple[NDArray[np.int64], Fraction, Fraction]:
     if rate <= 0:
         rate = Fraction(1)
     grids = [1 / (rate * parts) for parts in range(1, 13)]
+    grids += [base / parts for parts in range(1, 13) if base]
     for tick in [*grids, Fraction(1, 90_000), FINEST]:
         count = np.rint(seconds / float(tick))
         exact = bool(np.abs(count * float(tick) - seconds).max() < 1e-9)

@@ -46,28 +46,34 @@ def decode(path: Path, note: Note) -> Video:
         ) from error
 
 
+def pictures_of(container: InputContainer, path: Path) -> VideoStream:
+    """The stream of a file that is its clip; the cover of a sound file is none.
+
+    Raises:
+        BadFile: if there is none, or FFmpeg cannot decode it.
+    """
+    if container.format.name == "tty":
+        raise BadFile(f"{path} is a text, not a video; give a video file or a folder of images")
+    streams = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
+    if not streams:
+        raise BadFile(f"{path} holds no video stream; give a video file or a folder of images")
+    best = container.streams.best("video")
+    stream = best if isinstance(best, VideoStream) and best in streams else streams[0]
+    if stream.codec_context is None:
+        raise BadFile(f"{path} is coded in a way that this FFmpeg cannot decode; convert it first")
+    return stream
+
+
 class _Pass:
     """One pass over one file, and what it learns on the way."""
 
     def __init__(self, path: Path, container: InputContainer, note: Note) -> None:
         self.path, self.container, self.note = path, container, note
-        self.stream = self._stream()
+        self.stream = pictures_of(container, path)
+        self.stream.thread_type = "AUTO"
         self.damaged = False
         self.end = 0.0
         self.depth = 8
-
-    def _stream(self) -> VideoStream:
-        if self.container.format.name == "tty":
-            raise BadFile(f"{self.path} is a text, not a video; give a video file or a folder of images")
-        streams = [s for s in self.container.streams.video if not s.disposition & Disposition.attached_pic]
-        if not streams:
-            raise BadFile(f"{self.path} holds no video stream; give a video file or a folder of images")
-        best = self.container.streams.best("video")
-        stream = best if isinstance(best, VideoStream) and best in streams else streams[0]
-        if stream.codec_context is None:
-            raise BadFile(f"{self.path} is coded in a way that this FFmpeg cannot decode; convert it first")
-        stream.thread_type = "AUTO"
-        return stream
 
     def run(self) -> Video:
         scratch = Scratch(self.path.name, self.stream.frames)
@@ -146,7 +152,7 @@ class _Pass:
     def _remark(self, frame: VideoFrame) -> None:
         name, ratio = self.path.name, self.stream.sample_aspect_ratio
         if ratio and ratio != 1:
-            self.note(f"{name} has pixels of shape {ratio.numerator}:{ratio.denominator}; they are taken as square")
+            self.note(f"{name} has pixels of shape {ratio.numerator}:{ratio.denominator}; the fit takes them as square")
         if self.stream.codec_context.color_trc in _HDR:
             curve = _HDR[self.stream.codec_context.color_trc]
             self.note(f"{name} is HDR ({curve}); its values are taken as they are, without tone mapping")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
+from bisect import bisect_left
 from collections.abc import Iterable
 from fractions import Fraction
 from pathlib import Path
@@ -17,13 +19,13 @@ from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from invr_core.errors import BadOutput
+from invr_core.io.beside import Beside
 from invr_core.io.clock import ticks
+from invr_core.io.colours import Colours
 from invr_core.io.from_rgb import ToPalette, ToYUV420
 from invr_core.io.graph import Pixels
 from invr_core.io.notes import Note
 from invr_core.video import Video
-
-_BT709, _LIMITED, _FULL, _RGB = 1, 1, 2, 0
 
 
 class Encoder(ABC):
@@ -33,6 +35,7 @@ class Encoder(ABC):
         file: to write to; it is made or emptied.
         video: that is going to be written: its times, size and depth.
         note: is told where the format cannot hold the video as it is.
+        beside: where the video came from, if what else that holds is to be kept.
     """
 
     container_format: ClassVar[str]
@@ -41,22 +44,26 @@ class Encoder(ABC):
     """FFmpeg's name of the coded pixel format."""
     depth: int = 8
     """Bits per sample of the pictures that `write` takes."""
-    codec_options: ClassVar[dict[str, str]] = {}
+    keeps_shape: ClassVar[bool] = False
+    """Whether it can say that pixels are not square. Matroska could; PyAV offers no way to set it there."""
 
-    def __init__(self, file: Path, video: Video, note: Note) -> None:
-        self.video, self.note = video, note
+    def __init__(self, file: Path, video: Video, note: Note, beside: Beside | None = None) -> None:
+        self.video, self.note, self.beside = video, note, beside
         self.pixels, self.depth = self.choose(video.depth)
         self.stamps, self.tick, self.rate = self.clock()
         self.count = 0
         options = {"fflags": "+bitexact", **self.container_options()}
         self.container = av.open(f"file:{file}", "w", format=self.container_format, options=options)
-        stream = self.container.add_stream(self.codec, rate=self.rate, options=self.codec_options)
+        stream = self.container.add_stream(self.codec, rate=self.rate, options=self.codec_options())
         assert isinstance(stream, VideoStream)
         self.stream = stream
         self.stream.height, self.stream.width = self.coded_size()
         self.stream.pix_fmt = self.pixels
         self.stream.time_base = self.stream.codec_context.time_base = self.tick
         self.tag()
+        if beside is not None:
+            self._shape_pixels(beside.aspect)
+            beside.join(self.container, self.stream, max(-self.video.span[0], 0.0))
 
     @abstractmethod
     def choose(self, depth: int) -> tuple[str, int]:
@@ -68,7 +75,11 @@ class Encoder(ABC):
         if start < 0:
             self.note(f"its clock starts at 0 s, not {start:g} s; no format holds times before 0")
             times = times - start
-        return ticks(times)
+        return ticks(times, self.beside.tick if self.beside else None)
+
+    def codec_options(self) -> dict[str, str]:
+        """What the codec is to do otherwise than by default, in FFmpeg's words."""
+        return {}
 
     def container_options(self) -> dict[str, str]:
         """What the container is to do otherwise than by default, in FFmpeg's words."""
@@ -80,6 +91,18 @@ class Encoder(ABC):
 
     def tag(self) -> None:  # noqa: B027  # most formats need none
         """Say in the file what its numbers mean as colours."""
+
+    def mark(self, colours: Colours) -> None:
+        """Tag the stream."""
+        context = self.stream.codec_context
+        context.color_primaries, context.color_trc = colours.primaries, colours.transfer
+        context.colorspace, context.color_range = colours.matrix, colours.range
+
+    def _shape_pixels(self, aspect: Fraction) -> None:
+        if self.keeps_shape:
+            self.stream.codec_context.sample_aspect_ratio = aspect
+        elif aspect != 1:
+            self.note(f"the shape of its pixels, {aspect.numerator}:{aspect.denominator}, is not kept; .mp4 keeps it")
 
     @abstractmethod
     def convert(self, picture: Pixels) -> Iterable[VideoFrame]:
@@ -96,11 +119,26 @@ class Encoder(ABC):
 
     def _put(self, frame: VideoFrame) -> None:
         frame.pts, frame.time_base = int(self.stamps[self.count]), self.tick
+        if self.beside is not None:
+            self.beside.until(float(frame.pts * self.tick))
         self.count += 1
         self._mux(self.stream.encode(frame))
 
+    def _duration(self, index: int) -> int:
+        """Ticks for which a frame is shown: until the next, or for the last one until the source's own end."""
+        if index + 1 < len(self.stamps):
+            return int(self.stamps[index + 1] - self.stamps[index])
+        usual = int(self.stamps[index] - self.stamps[index - 1]) if index else round(1 / (self.rate * self.tick))
+        if self.beside is None or self.beside.tick is None:
+            return usual
+        left = self.beside.end - self.video.span[1]
+        reaches = self.video.span[1] > self.beside.last - float(self.beside.tick)
+        return max(round(left / float(self.tick)), 1) if reaches and left > 0 else usual
+
     def _mux(self, packets: list[Packet[VideoStream]]) -> None:
         for packet in packets:
+            index = bisect_left(self.stamps, packet.pts or 0)
+            packet.duration = self._duration(index)  # not every encoder passes on that of its frames
             self.container.mux(packet)
 
     def __enter__(self) -> Self:
@@ -114,34 +152,46 @@ class Encoder(ABC):
                 for frame in self.flush():
                     self._put(frame)
                 self._mux(self.stream.encode(None))
+                if self.beside is not None:
+                    self.beside.rest()
         finally:
             self.container.close()
 
 
 class H264(Encoder):
-    """``.mp4``: H.264, 4:2:0, BT.709 limited range; the index comes first, so that it plays while it loads."""
+    """``.mp4``: H.264, 4:2:0, BT.709 limited range where its source is not tagged otherwise.
+
+    The index comes first, so that it plays while it loads.
+    """
 
     container_format = "mp4"
     codec = "libx264"
-    codec_options: ClassVar[dict[str, str]] = {"crf": "16"}
+    keeps_shape = True
 
-    def __init__(self, file: Path, video: Video, note: Note) -> None:
-        super().__init__(file, video, note)
+    def __init__(self, file: Path, video: Video, note: Note, beside: Beside | None = None) -> None:
+        self._colours = (Colours() if beside is None else beside.colours).as_yuv()
+        super().__init__(file, video, note, beside)
         height, width = self.coded_size()
         if (height, width) != video.size:
             was = f"{video.size[1]}x{video.size[0]}"
             note(f"written as {width}x{height}, not {was}, since .mp4 needs even sizes; the edge is repeated")
         self._pad = ((0, height - video.size[0]), (0, width - video.size[1]), (0, 0))
-        self._to_yuv = ToYUV420(width, height)
+        self._to_yuv = ToYUV420(width, height, self._colours)
 
     def choose(self, depth: int) -> tuple[str, int]:
         """Always 8 bits: what browsers play."""
         return "yuv420p", 8
 
+    def codec_options(self) -> dict[str, str]:
+        """A quality at which a loss is hard to see."""
+        return {"crf": "16"}
+
     def container_options(self) -> dict[str, str]:
-        """The index first; and a clock that counts the start of the clip as finely as its frames."""
-        ticks_per_second = self.tick.denominator
-        return {"movflags": "+faststart", "movie_timescale": str(ticks_per_second * -(-1000 // ticks_per_second))}
+        """The index first; and a clock that counts where the clip and its sound start as finely as they count."""
+        fine = self.tick.denominator
+        scale = fine * -(-1000 // fine)
+        together = math.lcm(scale, *(self.beside.rates if self.beside else []))
+        return {"movflags": "+faststart", "movie_timescale": str(together if together < 2**31 else scale)}
 
     def coded_size(self) -> tuple[int, int]:
         """The next even size."""
@@ -149,10 +199,8 @@ class H264(Encoder):
         return height + height % 2, width + width % 2
 
     def tag(self) -> None:
-        """BT.709 throughout."""
-        context = self.stream.codec_context
-        context.colorspace = context.color_primaries = context.color_trc = _BT709
-        context.color_range = _LIMITED
+        """As the source is tagged; BT.709 throughout if it is not."""
+        self.mark(self._colours)
 
     def convert(self, picture: Pixels) -> Iterable[VideoFrame]:
         """Padded at the right and the bottom by repetition."""
@@ -164,7 +212,10 @@ class FFV1(Encoder):
 
     container_format = "matroska"
     codec = "ffv1"
-    codec_options: ClassVar[dict[str, str]] = {"level": "3", "slicecrc": "1"}
+
+    def codec_options(self) -> dict[str, str]:
+        """Level 3, with checksums; level 1 where the picture is too narrow for the slices of level 3."""
+        return {"level": "1"} if self.video.size[1] == 1 else {"level": "3", "slicecrc": "1"}
 
     def choose(self, depth: int) -> tuple[str, int]:
         """The smallest RGB format of FFV1 that holds the depth."""
@@ -181,9 +232,8 @@ class FFV1(Encoder):
         return stamps, tick, rate
 
     def tag(self) -> None:
-        """RGB, full range."""
-        self.stream.codec_context.colorspace = _RGB
-        self.stream.codec_context.color_range = _FULL
+        """RGB, full range, of the source's primaries and transfer."""
+        self.mark((Colours() if self.beside is None else self.beside.colours).as_rgb())
 
     def convert(self, picture: Pixels) -> Iterable[VideoFrame]:
         """A change of order only."""
@@ -198,7 +248,7 @@ class GIF(Encoder):
     container_format = "gif"
     codec = "gif"
 
-    def __init__(self, file: Path, video: Video, note: Note) -> None:
+    def __init__(self, file: Path, video: Video, note: Note, beside: Beside | None = None) -> None:
         super().__init__(file, video, note)
         self._to_palette = ToPalette(video.size[1], video.size[0])
         self._given = 0

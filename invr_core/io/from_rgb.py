@@ -9,22 +9,30 @@ import av.filter
 from av.video.format import VideoFormat
 from av.video.frame import VideoFrame
 
+from invr_core.io.colours import MATRICES, RANGES, Colours
 from invr_core.io.graph import Chain, Pixels
-
-_BT709, _LIMITED = 1, 1
 
 
 class ToYUV420:
-    """Turns 8-bit RGB into yuv420p, BT.709 limited range, rounded well; width and height must be even."""
+    """Turns 8-bit RGB into yuv420p, rounded well; width and height must be even.
 
-    def __init__(self, width: int, height: int) -> None:
-        scale = "scale=in_range=full:out_color_matrix=bt709:out_range=limited:flags=bicubic+accurate_rnd"
-        self._chain = Chain(width, height, "rgb24", [scale, "format=yuv420p"])
+    Args:
+        width: of the pictures.
+        height: of the pictures.
+        colours: matrix and range to turn them into.
+    """
+
+    def __init__(self, width: int, height: int, colours: Colours) -> None:
+        self._colours = colours
+        into = f"out_color_matrix={MATRICES[colours.matrix].name}:out_range={RANGES[colours.range]}"
+        self._chain = Chain(
+            width, height, "rgb24", [f"scale=in_range=full:{into}:flags=bicubic+accurate_rnd", "format=yuv420p"]
+        )
 
     def __call__(self, picture: Pixels) -> VideoFrame:
         """A frame of yuv420p from an (H, W, 3) picture."""
         frame = self._chain(VideoFrame.from_ndarray(picture, "rgb24"))
-        frame.colorspace, frame.color_range = _BT709, _LIMITED
+        frame.colorspace, frame.color_range = self._colours.matrix, self._colours.range
         return frame
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import cv2
@@ -11,9 +12,11 @@ from av.error import FFmpegError
 
 from invr_core.atomic import atomic_file, atomic_folder
 from invr_core.errors import BadInput, BadOutput
+from invr_core.io.beside import Beside
 from invr_core.io.encode import FFV1, GIF, H264, Encoder
 from invr_core.io.graph import Pixels
 from invr_core.io.notes import Note, silent
+from invr_core.io.pictures import SUFFIXES
 from invr_core.io.targets import FRAME_NAME, check_output, kind, resolve
 from invr_core.video import Video
 
@@ -22,7 +25,14 @@ _BATCH = 32 * 2**20
 _ENCODERS: dict[str, type[Encoder]] = {".mp4": H264, ".mkv": FFV1, ".gif": GIF}
 
 
-def save_video(video: Video, path: str | Path, on_note: Note | None = None) -> None:
+def save_video(
+    video: Video,
+    path: str | Path,
+    on_note: Note | None = None,
+    *,
+    beside: str | Path | None = None,
+    audio: bool = True,
+) -> None:
     """Write a video, atomically: a killed run leaves what was there before, never a broken file.
 
     - ``.mp4``: H.264, 8-bit 4:2:0, tagged BT.709, plays in browsers. An odd width or height gains one repeated
@@ -39,9 +49,14 @@ def save_video(video: Video, path: str | Path, on_note: Note | None = None) -> N
         video: 3 channels, or 1, which is repeated.
         path: where to; missing folders above it are made.
         on_note: is told, in one line each, where the format cannot hold the video as it is.
+        beside: the file that the video was made from. Its sound, subtitles, chapters and titles are copied as they
+            are, on the same clock; its colour tags and the shape of its pixels are kept. What the format cannot hold
+            is left out, and told. A folder or an image has nothing to copy.
+        audio: whether the sound is among it.
 
     Raises:
         BadInput: if the video has neither 1 nor 3 channels.
+        BadFile: if ``beside`` cannot be read.
         BadOutput: if it cannot be written there.
     """
     if video.channels not in (1, 3):
@@ -49,21 +64,32 @@ def save_video(video: Video, path: str | Path, on_note: Note | None = None) -> N
     check_output(path)
     target, what = resolve(path), kind(path)
     note = silent if on_note is None else on_note
+
+    def tell(line: str) -> None:
+        note(f"{target.name}: {line}")
+
     try:
-        if what == "folder":
-            with atomic_folder(target) as folder:
-                _write_pictures(video, folder)
-        else:
-            with atomic_file(target) as file:
-                _encode(video, file, _ENCODERS[what], lambda line: note(f"{target.name}: {line}"))
+        with ExitStack() as opened:
+            source = _with_streams(beside)
+            origin = opened.enter_context(Beside(source, audio, tell)) if source else None
+            if origin is not None and origin.has_sound and what in (".gif", "folder"):
+                tell(f"it holds no sound; that of {origin.path.name} is left out, .mp4 and .mkv would keep it")
+            if what == "folder":
+                with atomic_folder(target) as folder:
+                    _write_pictures(video, folder)
+            else:
+                with atomic_file(target) as file, _ENCODERS[what](file, video, tell, origin) as output:
+                    for picture in _pictures(video, output.depth):
+                        output.write(picture)
     except (OSError, FFmpegError) as error:
         raise BadOutput(f"{path} could not be written: {error.strerror or error}") from error
 
 
-def _encode(video: Video, file: Path, encoder: type[Encoder], note: Note) -> None:
-    with encoder(file, video, note) as output:
-        for picture in _pictures(video, output.depth):
-            output.write(picture)
+def _with_streams(beside: str | Path | None) -> Path | None:
+    """The file that streams can be copied from; pictures hold none."""
+    if beside is None or Path(beside).is_dir() or Path(beside).suffix.lower() in SUFFIXES:
+        return None
+    return Path(beside)
 
 
 def _write_pictures(video: Video, folder: Path) -> None:

@@ -7,7 +7,6 @@ tags changed between its versions.
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
 from typing import cast
 
 import numpy as np
@@ -15,31 +14,9 @@ from av.buffer import Buffer
 from av.video.frame import VideoFrame
 
 from invr_core.errors import BadFile
+from invr_core.io.colours import MATRICES, RANGES, UNTAGGED, Matrix
 from invr_core.io.graph import Chain, Pixels, samples
 
-
-@dataclass(frozen=True)
-class _Matrix:
-    name: str
-    """What FFmpeg's scaler calls it."""
-    red: float
-    """Weight of red in luma."""
-    blue: float
-
-
-_UNTAGGED = _Matrix("bt601", 0.299, 0.114)
-_MATRICES = {
-    1: _Matrix("bt709", 0.2126, 0.0722),
-    4: _Matrix("fcc", 0.30, 0.11),
-    5: _Matrix("bt470", 0.299, 0.114),
-    6: _Matrix("smpte170m", 0.299, 0.114),
-    7: _Matrix("smpte240m", 0.212, 0.087),
-    9: _Matrix("bt2020", 0.2627, 0.0593),
-    10: _Matrix("bt2020", 0.2627, 0.0593),
-}
-"""By FFmpeg's number of the colour matrix (`AVColorSpace`)."""
-_RANGES = {1: "limited", 2: "full"}
-"""By FFmpeg's number of the range (`AVColorRange`)."""
 _DEEP = (9, 10, 12, 14, 16)
 
 
@@ -70,7 +47,7 @@ class ToRGB:
         Raises:
             BadFile: if the frame is not opaque.
         """
-        turn = _upright(frame)
+        turn = upright(frame)
         key = (frame.width, frame.height, frame.format.name, frame.colorspace, frame.color_range, turn)
         if key != self._key or self._chain is None:
             filters = [*turn, _scale(frame), f"format={_target(frame)}"]
@@ -79,7 +56,7 @@ class ToRGB:
         converted = self._chain(frame)
         if not _deep_yuv(frame):
             return opaque(converted.to_ndarray(), self._name)
-        picture = _matrix(converted, _MATRICES.get(int(frame.colorspace), _UNTAGGED), int(frame.color_range) == 2)
+        picture = _matrix(converted, MATRICES.get(int(frame.colorspace), UNTAGGED), int(frame.color_range) == 2)
         return opaque(picture, self._name)
 
 
@@ -94,7 +71,7 @@ def opaque(picture: Pixels, name: str) -> Pixels:
     return picture[..., :3]
 
 
-def _upright(frame: VideoFrame) -> tuple[str, ...]:
+def upright(frame: VideoFrame) -> tuple[str, ...]:
     """The filters that show a frame as its display matrix asks; slanted ones are left out."""
     side = frame.side_data.get("DISPLAYMATRIX")
     if side is None:
@@ -124,15 +101,15 @@ def _target(frame: VideoFrame) -> str:
 
 
 def _scale(frame: VideoFrame) -> str:
-    extent = _RANGES.get(int(frame.color_range), "auto")
-    matrix = _MATRICES.get(int(frame.colorspace), _UNTAGGED).name
+    extent = RANGES.get(int(frame.color_range), "auto")
+    matrix = MATRICES.get(int(frame.colorspace), UNTAGGED).name
     out = "out_range=full"
     if _deep_yuv(frame):
         out = f"out_color_matrix={matrix}:out_range={'full' if extent == 'full' else 'limited'}"
     return f"scale=in_color_matrix={matrix}:in_range={extent}:{out}:flags=bicubic"
 
 
-def _matrix(frame: VideoFrame, matrix: _Matrix, full: bool) -> Pixels:
+def _matrix(frame: VideoFrame, matrix: Matrix, full: bool) -> Pixels:
     """16-bit RGB(A) of a 4:4:4 frame of more than 8 bits."""
     bits = frame.format.components[0].bits
     top, scale = float(2**bits - 1), float(2 ** (bits - 8))

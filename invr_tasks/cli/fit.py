@@ -37,6 +37,7 @@ def fit(arguments: list[str]) -> int:
     from invr_core.io import open_video
     from invr_core.observation import Observation
     from invr_core.quantise import check_bits
+    from invr_core.shots import find_cuts
     from invr_tasks.cli.files import check_outputs
     from invr_tasks.cli.progress import Reporter
     from invr_tasks.run import default_model
@@ -47,6 +48,10 @@ def fit(arguments: list[str]) -> int:
     with Reporter(parsed.quiet) as reporter:
         model = default_model(parsed.fit.model, parsed.fit.params)
         video = open_video(parsed.input, on_note=reporter.note)
+        cuts = find_cuts(video)
+        if cuts:
+            where = ",".join(f"{float(video.times[index]):.10g}" for index in cuts)
+            reporter.note(f"{parsed.input} has cuts at {where} s; it is fitted as one shot, which suits it badly")
         rep = fit_clip(Observation(video), model, parsed.fit.config(), on_step=reporter.on_step)
         if rep.info.get("interrupted"):
             reporter.note("stopped; keeping what is fitted so far")

@@ -75,6 +75,27 @@ class FitOptions:
 
 
 @dataclass(frozen=True)
+class ClipOptions:
+    """How the clip is cut, and what becomes of its sound."""
+
+    cuts: tuple[float, ...] | None = None
+    """Instants in seconds at which new shots begin, such as 1.2,3.04; left out, they are looked for."""
+    no_shots: Flag = False
+    """Fit the clip as one, whatever cuts it has."""
+    no_audio: Flag = False
+    """Leave the sound out; else it is copied as it is, where OUTPUT can hold it."""
+
+    def check(self) -> None:
+        """Refuse what cannot be.
+
+        Raises:
+            BadInput: naming the options.
+        """
+        if self.no_shots and self.cuts is not None:
+            raise BadInput("give --cuts or --no-shots, not both")
+
+
+@dataclass(frozen=True)
 class RepOptions:
     """What was fitted, as one file."""
 
@@ -104,6 +125,7 @@ def task_command(task: type[Task[Any]], name: str) -> type[Any]:
             *((extra, Annotated[str, tyro.conf.arg(metavar="PATH", help=_help_of(extra))]) for extra in extras),
             ("task", _unchecked(task.Config)),
             ("fit", FitOptions),
+            ("clip", ClipOptions),
             ("file", RepOptions),
             ("quiet", quiet, dataclasses.field(default=False)),
         ],
@@ -155,7 +177,7 @@ def _is_default(field: dataclasses.Field[Any], value: Any) -> bool:
 
 
 def _refuse_clashes(task: type[Task[Any]], name: str, extras: list[str]) -> None:
-    groups: list[Any] = [FitOptions, RepOptions]
+    groups: list[Any] = [FitOptions, ClipOptions, RepOptions]
     taken = {"input", "output", "help", "quiet", *extras}
     taken |= {field.name for group in groups for field in dataclasses.fields(group)}
     clashes = sorted(taken & {field.name for field in dataclasses.fields(task.Config)})

@@ -39,6 +39,7 @@ class Reporter:
         self._bars = Progress(*columns, console=self._console, disable=not self._live)
         self._bar: TaskID | None = None
         self._due = 0.0
+        self._fitting = "fitting"
 
     def __enter__(self) -> Self:
         self._bars.start()
@@ -54,6 +55,10 @@ class Reporter:
         if not self._quiet:
             self._line(f"invr: {text}")
 
+    def shot(self, number: int, of: int) -> None:
+        """Tell which shot the steps that follow belong to; to be given to `invr_tasks.shots.run_shots`."""
+        self._fitting, self._bar, self._due = f"fitting shot {number}/{of}", None, 0.0
+
     def on_step(self, step: FitProgress) -> None:
         """Tell how far the fit is; to be given to it."""
         if step.note:
@@ -65,7 +70,7 @@ class Reporter:
             f"step {step.step}{total}  PSNR {step.psnr:.2f} dB  {_clock(step.seconds)} elapsed, "
             f"{_clock(step.remaining)} left"
         )
-        self._tell("fitting", min(done, 1.0), state, step.seconds)
+        self._tell(self._fitting, min(done, 1.0), state, step.seconds)
 
     def watched(self, video: Video) -> Video:
         """The same video, which tells how far it is rendered as it is read."""

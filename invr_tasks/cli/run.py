@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import time
-from typing import Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 from invr_core.errors import BadInput
 from invr_tasks import registry
-from invr_tasks.cli.options import FitOptions, RepOptions, task_command, task_config
+from invr_tasks.cli.options import ClipOptions, FitOptions, RepOptions, task_command, task_config
 from invr_tasks.cli.parse import UsageError, parse
+
+if TYPE_CHECKING:
+    from invr_core.video import Video
+    from invr_tasks.shots import Joined
 
 
 def run(arguments: list[str]) -> int:
@@ -29,7 +34,7 @@ def run(arguments: list[str]) -> int:
 def _run(task: Any, parsed: Any) -> None:
     """What can be refused is refused before the fit: options, outputs, device, inputs, plan, in this order."""
     started = time.monotonic()
-    _check_options(parsed.fit, parsed.file)
+    _check_options(parsed.fit, parsed.clip, parsed.file)
     from invr_core.device import resolve
     from invr_core.io import save_video
     from invr_core.storage import load
@@ -38,6 +43,7 @@ def _run(task: Any, parsed: Any) -> None:
     from invr_tasks.cli.wrote import wrote
     from invr_tasks.run import default_model
     from invr_tasks.run import run as run_task
+    from invr_tasks.shots import run_shots
 
     extras = {given: getattr(parsed, given) for given in task.inputs if given != "video"}
     stored = [parsed.file.rep] if parsed.file.rep else []
@@ -47,21 +53,61 @@ def _run(task: Any, parsed: Any) -> None:
         rep = load(parsed.file.rep, parsed.fit.device) if parsed.file.rep else None
         model = default_model(parsed.fit.model, parsed.fit.params) if rep is None else None
         source = open_source(type(task), parsed.input, extras, reporter.note)
-        result = run_task(task, source, model=model, fit_config=parsed.fit.config(), rep=rep, on_step=reporter.on_step)
-        if result.interrupted:
-            reporter.note("stopped; going on with what is fitted so far")
+        result: Any
+        if rep is not None:
+            result = run_task(task, source, rep=rep)
+        else:
+            cuts = _cuts(source.video, parsed, reporter.note)
+            config = parsed.fit.config()
+            result = run_shots(
+                task, source, cuts, model=model, fit_config=config, on_step=reporter.on_step, on_shot=reporter.shot
+            )
+            _remark(result, reporter.note)
         if parsed.file.save_rep:
-            result.representation.save(parsed.file.save_rep, parsed.file.bits)
-        save_video(reporter.watched(result.video), parsed.output, reporter.note)
+            result.shots[0].representation.save(parsed.file.save_rep, parsed.file.bits)
+        shown, sound = reporter.watched(result.video), not parsed.clip.no_audio
+        save_video(shown, parsed.output, reporter.note, beside=parsed.input, audio=sound)
     wrote(parsed.quiet, parsed.output, result.video, time.monotonic() - started, parsed.file.save_rep)
 
 
-def _check_options(fit: FitOptions, file: RepOptions) -> None:
+def _cuts(video: Video, parsed: Any, note: Callable[[str], None]) -> tuple[int, ...]:
+    """The cuts that are given, or found; told if there are any."""
+    from invr_core.shots import cuts_at, find_cuts
+
+    if parsed.clip.no_shots:
+        return ()
+    cuts = find_cuts(video) if parsed.clip.cuts is None else cuts_at(video, parsed.clip.cuts)
+    if not cuts:
+        return ()
+    shots = f"{parsed.input} has {len(cuts) + 1} shots, with cuts at {_seconds(video, cuts)} s"
+    if parsed.file.save_rep:
+        raise BadInput(
+            f"{shots}; one .invr file holds one shot: leave out --save-rep, or give --no-shots to fit them as one"
+        )
+    note(f"{shots}; each is fitted by itself (--no-shots fits them as one, --cuts says where they are)")
+    return cuts
+
+
+def _seconds(video: Video, cuts: tuple[int, ...]) -> str:
+    return ",".join(f"{round(float(video.times[index]), 3):.10g}" for index in cuts)
+
+
+def _remark(result: Joined, note: Callable[[str], None]) -> None:
+    if result.interrupted:
+        note("stopped; going on with what is fitted so far")
+    missing = [str(number) for number, shot in enumerate(result.shots, 1) if shot is None]
+    if missing:
+        why = "were not fitted any more" if result.interrupted else "are too short for this task"
+        note(f"of {len(result.shots)} shots, {', '.join(missing)} {why}; they show the trivial answer")
+
+
+def _check_options(fit: FitOptions, clip: ClipOptions, file: RepOptions) -> None:
     fit.check()
+    clip.check()
     _check_bits(file)
     if file.rep is None:
         return
-    unused = [*fit.chosen(), *(["--save-rep"] if file.save_rep else [])]
+    unused = [*fit.chosen(), *(["--cuts"] if clip.cuts else []), *(["--save-rep"] if file.save_rep else [])]
     if unused:
         raise BadInput(f"--rep leaves out the fit, so {', '.join(unused)} would have no effect; leave it out")
 

@@ -261,6 +261,6 @@ def test_what_is_odd_is_noted(tmp_path: Path) -> None:
     notes: list[str] = []
     open_video(tmp_path / "odd.mp4", notes.append)
     assert notes == [
-        "odd.mp4 has pixels of shape 16:15; they are taken as square",
+        "odd.mp4 has pixels of shape 16:15; the fit takes them as square",
         "odd.mp4 is HDR (PQ); its values are taken as they are, without tone mapping",
     ]

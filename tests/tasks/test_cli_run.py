@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+from sounding import held, kinds, sounding
 
 from invr_core.fitting import FitConfig
 from invr_core.io import open_video
@@ -172,6 +173,20 @@ def test_a_stopped_fit_is_rendered_and_said(invr: Any, fits: Any, clip: str) -> 
 def test_a_folder_is_written_for_a_name_with_a_slash(invr: Any, fits: Any, clip: str) -> None:
     assert invr("run", "fakeslow", clip, "out.d/", "--quiet")[0] == 0
     assert sorted(path.name for path in Path("out.d").iterdir())[-1] == "000006.png"
+
+
+@pytest.mark.parametrize("task", ["fakeslow", "interpolate", "denoise", "upscale"])
+def test_sound_comes_along_unless_it_is_not_wanted(invr: Any, fits: Any, task: str) -> None:
+    sounding(Path("in.mp4"))
+    for output in ("out.mp4", "out.mkv"):
+        assert invr("run", task, "in.mp4", output, "--quiet") == (0, "", "")
+        assert kinds(Path(output)) == ["video", "audio"]
+        given, copy = held(Path("in.mp4"), "audio"), held(Path(output), "audio")
+        assert copy.data[-8:] == given.data[-8:] and copy.stamps[-8:] == pytest.approx(given.stamps[-8:], abs=6e-4)
+        assert invr("run", task, "in.mp4", output, "--quiet", "--no-audio") == (0, "", "")
+        assert kinds(Path(output)) == ["video"]
+    code, _, err = invr("run", task, "in.mp4", "frames")
+    assert code == 0 and "invr: frames: it holds no sound; that of in.mp4 is left out" in err
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,224 @@
+"""What a file holds beside its pictures, carried over to what is written from it: sound, subtitles, titles, tags."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from contextlib import ExitStack
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+import av
+from av.audio.stream import AudioStream
+from av.container import InputContainer, OutputContainer
+from av.error import ArgumentError, FFmpegError
+from av.packet import Packet
+from av.stream import Stream
+from av.video.stream import VideoStream
+
+from invr_core.errors import BadFile
+from invr_core.io.colours import Colours
+from invr_core.io.decode import LENIENT, pictures_of
+from invr_core.io.notes import Note
+from invr_core.io.to_rgb import upright
+
+if TYPE_CHECKING:
+    from av.container.core import Chapter
+
+_BRANDS = {"major_brand", "minor_version", "compatible_brands", "encoder", "handler_name", "vendor_id"}
+_OF_THE_FILE = _BRANDS | {"name", "timecode", "duration", "number_of_frames", "number_of_bytes", "bps"}
+"""Keys that say how a file is made, and not what it shows."""
+
+
+class Beside:
+    """A source file, opened again to copy what is not pictures; a context manager.
+
+    Sound and subtitles are copied packet by packet, never coded anew. They keep their stamps, and so do the pictures,
+    so both stay as they were to each other.
+
+    Args:
+        path: the file that the pictures came from.
+        audio: whether its sound is wanted.
+        note: is told, in one line each, what cannot be carried over.
+
+    Raises:
+        BadFile: if it cannot be read as a video.
+    """
+
+    def __init__(self, path: Path, audio: bool, note: Note) -> None:
+        self.path, self._note = path, note
+        self._open = ExitStack()
+        try:
+            self._source: InputContainer = self._open.enter_context(av.open(f"file:{path}", **LENIENT))
+            self._pictures = pictures_of(self._source, path)
+            self._probe()
+        except FFmpegError as error:
+            self._open.close()
+            raise BadFile(f"{path} cannot be read again, for its sound ({error.strerror or error})") from error
+        sound: list[Stream] = list(self._source.streams.audio) if audio else []
+        self._wanted = [s for s in [*sound, *self._source.streams.subtitles] if s.codec_context is not None]
+        self._copies: dict[int, Any] = {}
+        self._latest: dict[int, int] = {}
+        self._waiting: Iterator[Packet[Any]] = iter(())
+        self._next: Packet[Any] | None = None
+        self._lost = 0
+
+    def _probe(self) -> None:
+        """Learn the tags, the shape of a pixel as it is shown, and where the last frame begins and ends."""
+        stream = self._pictures
+        context = stream.codec_context
+        self.colours = Colours(
+            int(context.color_primaries), int(context.color_trc), int(context.colorspace), int(context.color_range)
+        )
+        self.tick = stream.time_base
+        with av.open(f"file:{self.path}", **LENIENT) as again:
+            first = next(again.decode(pictures_of(again, self.path)), None)
+        ratio = stream.sample_aspect_ratio or Fraction(1)
+        turned = first is not None and any(step.startswith("transpose") for step in upright(first))
+        self.aspect = 1 / ratio if turned else ratio
+        with av.open(f"file:{self.path}", **LENIENT) as again:
+            self.last, self.end = _last_frame(again, pictures_of(again, self.path))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._open.close()
+
+    @property
+    def has_sound(self) -> bool:
+        """Whether there is sound that is wanted."""
+        return any(isinstance(stream, AudioStream) for stream in self._wanted)
+
+    @property
+    def rates(self) -> list[int]:
+        """Samples per second of each sound."""
+        return [stream.rate for stream in self._wanted if isinstance(stream, AudioStream)]
+
+    def join(self, target: OutputContainer, pictures: VideoStream, shift: float) -> None:
+        """Add what the target can hold: streams, chapters, titles. To be called before its first packet.
+
+        Args:
+            target: that is being written.
+            pictures: the stream of it that is the clip.
+            shift: seconds by which the clip's clock was moved.
+        """
+        format = target.format.name
+        _describe(self._source.metadata, target.metadata)
+        _describe(self._pictures.metadata, pictures.metadata)
+        for stream in self._wanted:
+            what = f"the {'sound' if isinstance(stream, AudioStream) else 'subtitles'} ({stream.codec_context.name})"
+            if not _holds(format, self.path, stream.index):
+                self._note(f"{what} of {self.path.name} cannot be kept in this format; .mkv takes most")
+                continue
+            copy = self._copies[stream.index] = target.add_stream_from_template(stream)
+            copy.disposition = stream.disposition
+            _describe(stream.metadata, copy.metadata)
+        chapters = self._source.chapters()
+        if chapters:
+            target.set_chapters([_later(chapter, shift) for chapter in chapters])
+        self._shift, self._target = shift, target
+        self._keeps_early = format != "matroska" or format in self._source.format.name
+        self._waiting = self._packets()
+        self._next = next(self._waiting, None)
+
+    def until(self, seconds: float) -> None:
+        """Copy what is due before an instant of the written clip."""
+        while self._next is not None and self._due(self._next) < seconds:
+            self._copy(self._next)
+            self._next = next(self._waiting, None)
+
+    def rest(self) -> None:
+        """Copy all that is left."""
+        self.until(float("inf"))
+        if self._lost:
+            self._note(f"{self._lost} damaged packets of sound or subtitles of {self.path.name} are left out")
+
+    def _packets(self) -> Iterator[Packet[Any]]:
+        """Those to be copied, in the order of the file."""
+        streams = [stream for stream in self._wanted if stream.index in self._copies]
+        if not streams:
+            return
+        try:
+            for packet in self._source.demux(streams):
+                if not packet.size:
+                    continue
+                stamp = _stamp(packet)
+                if stamp is None or packet.is_corrupt or stamp < self._latest.get(packet.stream.index, stamp):
+                    self._lost += 1
+                else:
+                    self._latest[packet.stream.index] = stamp
+                    yield packet
+        except FFmpegError:
+            self._note(f"{self.path.name} is damaged: its sound and subtitles are copied as far as they can be read")
+
+    def _due(self, packet: Packet[Any]) -> float:
+        return float((_stamp(packet) or 0) * packet.time_base) + self._shift
+
+    def _copy(self, packet: Packet[Any]) -> None:
+        moved = round(self._shift / packet.time_base)
+        packet.dts = (_stamp(packet) or 0) + moved
+        packet.pts = packet.dts if packet.pts is None else packet.pts + moved
+        if packet.dts < 0 and not self._keeps_early and packet.stream.codec_context.name != "opus":
+            # Matroska would move all of the clip to make room for what a coder needs to get going
+            if packet.dts + (packet.duration or 0) / 2 <= 0:
+                return
+            packet.dts = packet.pts = 0
+        packet.stream = self._copies[packet.stream.index]
+        try:
+            self._target.mux(packet)
+        except ArgumentError:
+            self._lost += 1
+
+
+def _stamp(packet: Packet[Any]) -> int | None:
+    """When a packet is decoded, in its own ticks."""
+    return packet.pts if packet.dts is None else packet.dts
+
+
+def _last_frame(container: InputContainer, stream: VideoStream) -> tuple[float, float]:
+    """When the last frame begins, and when it ends, in seconds."""
+    last, end = 0.0, 0.0
+    try:
+        for packet in container.demux(stream):
+            if packet.pts is not None and packet.time_base:
+                last = max(last, float(packet.pts * packet.time_base))
+                end = max(end, float((packet.pts + (packet.duration or 0)) * packet.time_base))
+    except FFmpegError:
+        return last, end
+    return last, end
+
+
+def _holds(format: str, path: Path, index: int) -> bool:
+    """Whether a kind of file takes a stream: its first packet is tried, as some are refused at the end only."""
+    try:
+        with (
+            av.open(f"file:{path}", **LENIENT) as again,
+            av.open(io.BytesIO(), "w", format=format) as trial,
+        ):
+            stream: Any = again.streams[index]
+            copy = trial.add_stream_from_template(stream)
+            trial.start_encoding()
+            packet: Any = next((packet for packet in again.demux(stream) if packet.size), None)
+            if packet is not None:
+                packet.stream = copy
+                trial.mux(packet)
+    except (FFmpegError, ValueError):
+        return False
+    return True
+
+
+def _later(chapter: Chapter, shift: float) -> Chapter:
+    moved = round(shift / (chapter["time_base"] or Fraction(1, 1000)))
+    return {**chapter, "start": chapter["start"] + moved, "end": chapter["end"] + moved}
+
+
+def _describe(given: dict[str, str], kept: dict[str, str]) -> None:
+    """Copy what a file says of itself, without how it was made."""
+    kept.update({k: v for k, v in given.items() if k.lower() not in _OF_THE_FILE and not k.startswith("_STATISTICS")})
+    if "name" in given and "title" not in given:  # what QuickTime calls the title of a stream
+        kept["title"] = given["name"]

@@ -1,0 +1,241 @@
+"""What a source holds beside its pictures comes along: the same packets, at the same instants, under the same names."""
+
+from __future__ import annotations
+
+import shutil
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import pytest
+import torch
+from sounding import held, kinds, sounding, titled
+
+from invr_core.errors import BadFile
+from invr_core.io import open_video, save_video
+from invr_core.query import subdivide
+from invr_core.video import Video
+
+MILLISECOND = 0.51e-3
+
+
+def between(video: Video) -> Video:
+    """Twice as many frames."""
+    times = subdivide(video.times, 2)
+    return Video(times, video.size, lambda indices: video.read([i // 2 for i in indices]), depth=video.depth)
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
+@pytest.mark.parametrize(("source", "sound"), [(".mp4", "aac"), (".mkv", "libopus"), (".mkv", "flac"), (".mp4", "ac3")])
+@pytest.mark.parametrize("doubled", [False, True], ids=["as it is", "doubled"])
+def test_sound_is_copied_packet_by_packet_at_its_own_time(
+    tmp_path: Path, source: str, sound: str, suffix: str, doubled: bool
+) -> None:
+    path = sounding(tmp_path / f"in{source}", sound=sound, rate=48000)
+    video = open_video(path)
+    out = tmp_path / f"out{suffix}"
+    save_video(between(video) if doubled else video, out, pytest.fail, beside=path)
+    given, copy = held(path, "audio"), held(out, "audio")
+    early = sum(end <= 0 for end in given.ends) if suffix == ".mkv" else 0
+    assert early == ((source, sound, suffix) == (".mp4", "aac", ".mkv"))  # what AAC needs to get going is not sound
+    assert copy.data == given.data[early:] and copy.codec == given.codec and copy.language == "deu"
+    expected = [stamp if suffix == ".mp4" or sound == "libopus" else max(stamp, 0.0) for stamp in given.stamps[early:]]
+    assert copy.stamps == pytest.approx(expected, abs=MILLISECOND if ".mkv" in (source, suffix) else 1e-9)
+    back = open_video(out, pytest.fail)
+    assert back.times.tolist() == pytest.approx((between(video) if doubled else video).times.tolist(), abs=1e-9)
+
+
+def test_sound_and_pictures_that_start_late_keep_their_distance_to_the_tick(tmp_path: Path) -> None:
+    late = [75 + k for k in range(10)]
+    path = sounding(tmp_path / "in.mp4", ticks=late, start=2.987654, sound="ac3")
+    save_video(open_video(path), tmp_path / "out.mp4", pytest.fail, beside=path)
+    for kind in ("video", "audio"):
+        assert held(tmp_path / "out.mp4", kind).stamps == pytest.approx(held(path, kind).stamps, abs=1e-6)
+    assert held(path, "video").start == 3.0 and 2.97 < held(path, "audio").start < 2.99
+
+
+def test_sound_moves_with_pictures_that_are_moved(tmp_path: Path) -> None:
+    path = sounding(tmp_path / "in.mp4")
+    video = open_video(path)
+    early = Video(video.times - 0.2, video.size, video.read)
+    save_video(early, tmp_path / "out.mp4", lambda line: None, beside=path)
+    moved = held(tmp_path / "out.mp4", "audio").stamps
+    assert moved == pytest.approx([stamp + 0.2 for stamp in held(path, "audio").stamps], abs=2e-5)
+
+
+@pytest.mark.parametrize("tick", [Fraction(1, 15360), Fraction(1, 600), Fraction(1001, 30000), Fraction(1, 90000)])
+@pytest.mark.parametrize("doubled", [False, True], ids=["as it is", "doubled"])
+def test_variable_rates_are_kept_to_the_tick(tmp_path: Path, tick: Fraction, doubled: bool) -> None:
+    uneven = [3, 4, 7, 8, 15, 16, 31, 33, 57, 58]
+    path = sounding(tmp_path / "in.mp4", ticks=uneven, tick=tick * 11, last=9)
+    video = open_video(path, pytest.fail)
+    assert video.times.tolist() == pytest.approx([float(k * tick * 11) for k in uneven], abs=1e-9)
+    shown = between(video) if doubled else video
+    save_video(shown, tmp_path / "out.mp4", pytest.fail, beside=path)
+    given, back = held(path, "video"), held(tmp_path / "out.mp4", "video")
+    assert back.stamps == pytest.approx(shown.times.tolist(), abs=1e-9)
+    assert back.ends[-1] == pytest.approx(given.ends[-1], abs=1e-9)  # the last frame stays as long as it did
+
+
+def test_a_part_of_a_clip_does_not_last_to_its_end(tmp_path: Path) -> None:
+    path = sounding(tmp_path / "in.mp4")
+    save_video(open_video(path)[:4], tmp_path / "out.mp4", pytest.fail, beside=path)
+    assert held(tmp_path / "out.mp4", "video").ends[-1] == pytest.approx(0.16)
+
+
+def test_sound_is_left_out_where_that_is_asked_for_and_all_else_kept(tmp_path: Path) -> None:
+    path = titled(tmp_path / "in.mkv", sounding(tmp_path / "plain.mkv", sound="libopus", rate=48000))
+    save_video(open_video(path), tmp_path / "out.mkv", pytest.fail, beside=path, audio=False)
+    assert kinds(tmp_path / "out.mkv") == ["video", "subtitle"]
+    open_video(path).save(tmp_path / "plain out.mkv")
+    assert kinds(tmp_path / "plain out.mkv") == ["video"]
+    open_video(path).save(tmp_path / "whole.mkv", beside=path)
+    assert kinds(tmp_path / "whole.mkv") == ["video", "audio", "subtitle"]
+
+
+def test_subtitles_chapters_and_titles_are_kept(tmp_path: Path) -> None:
+    path = titled(tmp_path / "in.mkv", sounding(tmp_path / "plain.mkv", sound="libopus", rate=48000))
+    save_video(open_video(path), tmp_path / "out.mkv", pytest.fail, beside=path)
+    given, copy = held(path, "subtitles"), held(tmp_path / "out.mkv", "subtitles")
+    assert copy == given and copy.stamps == [0.1, 0.2] and copy.language == "ita" and copy.data[0] == b"Hello"
+    with av.open(str(tmp_path / "out.mkv")) as container:
+        chapters = [(c["metadata"]["title"], float(c["start"] * c["time_base"])) for c in container.chapters()]
+    assert chapters == [("one", 0.0), ("two", 0.2)]
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
+def test_titles_and_languages_are_kept_and_how_a_file_was_made_is_not(tmp_path: Path, suffix: str) -> None:
+    path = sounding(tmp_path / "in.mp4")
+    save_video(open_video(path), tmp_path / f"out{suffix}", pytest.fail, beside=path)
+    with av.open(str(tmp_path / f"out{suffix}")) as container:
+        assert container.metadata["title"] == "A title"
+        assert container.streams.video[0].metadata["language"] == "fra"
+        if suffix == ".mkv":
+            assert {key.lower() for key in container.metadata} == {"title", "encoder"}
+
+
+def test_what_a_format_cannot_hold_is_told_and_the_rest_written(tmp_path: Path) -> None:
+    path = titled(tmp_path / "in.mkv", sounding(tmp_path / "plain.mkv", sound="libopus", rate=48000))
+    notes: list[str] = []
+    save_video(open_video(path), tmp_path / "out.mp4", notes.append, beside=path)
+    assert notes == ["out.mp4: the subtitles (srt) of in.mkv cannot be kept in this format; .mkv takes most"]
+    assert kinds(tmp_path / "out.mp4") == ["video", "audio"]
+    for name in ("out.gif", "frames"):
+        notes.clear()
+        save_video(open_video(path), tmp_path / name, notes.append, beside=path)
+        assert notes == [f"{name}: it holds no sound; that of in.mkv is left out, .mp4 and .mkv would keep it"]
+        save_video(open_video(path), tmp_path / name, pytest.fail, beside=path, audio=False)
+
+
+TAGS = {"2020 PQ": (9, 16, 9, 1), "709 full": (1, 1, 1, 2), "601": (6, 6, 6, 1), "P3 HLG": (12, 18, 9, 1)}
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
+@pytest.mark.parametrize("name", TAGS)
+def test_colour_tags_survive_and_so_do_the_colours(tmp_path: Path, name: str, suffix: str) -> None:
+    path = sounding(tmp_path / "in.mp4", tags=TAGS[name])
+    video = open_video(path)
+    save_video(video, tmp_path / f"out{suffix}", pytest.fail, beside=path)
+    with av.open(str(tmp_path / f"out{suffix}")) as container:
+        context = container.streams.video[0].codec_context
+        written = tuple(
+            int(x) for x in (context.color_primaries, context.color_trc, context.colorspace, context.color_range)
+        )
+    assert written == (TAGS[name] if suffix == ".mp4" else (*TAGS[name][:2], 0, 2))
+    difference = (open_video(tmp_path / f"out{suffix}").frames() - video.frames()).abs().mean()
+    assert difference < (0.03 if suffix == ".mp4" else 1e-6)
+
+
+def test_an_untagged_source_is_written_as_bt709(tmp_path: Path) -> None:
+    path = sounding(tmp_path / "in.mp4")
+    save_video(open_video(path), tmp_path / "out.mp4", pytest.fail, beside=path)
+    open_video(path).save(tmp_path / "alone.mp4")
+    for name in ("out.mp4", "alone.mp4"):
+        with av.open(str(tmp_path / name)) as container:
+            context = container.streams.video[0].codec_context
+            assert (context.color_primaries, context.color_trc, context.colorspace, context.color_range) == (1, 1, 1, 1)
+
+
+def test_the_shape_of_pixels_survives_in_mp4_and_is_told_in_mkv(tmp_path: Path) -> None:
+    path = sounding(tmp_path / "in.mp4", aspect=Fraction(16, 15))
+    save_video(open_video(path), tmp_path / "out.mp4", pytest.fail, beside=path)
+    with av.open(str(tmp_path / "out.mp4")) as container:
+        assert container.streams.video[0].sample_aspect_ratio == Fraction(16, 15)
+    notes: list[str] = []
+    save_video(open_video(path), tmp_path / "out.mkv", notes.append, beside=path)
+    assert notes == ["out.mkv: the shape of its pixels, 16:15, is not kept; .mp4 keeps it"]
+
+
+def turned(path: Path, a: int, b: int, c: int, d: int) -> Path:
+    """Write a display matrix into an .mp4."""
+    import struct
+
+    data = bytearray(path.read_bytes())
+    matrix = data.find(b"tkhd") + 44
+    data[matrix : matrix + 36] = struct.pack(">9i", a << 16, b << 16, 0, c << 16, d << 16, 0, 0, 0, 1 << 30)
+    path.write_bytes(data)
+    return path
+
+
+def test_a_turned_clip_is_shown_and_written_upright(tmp_path: Path) -> None:
+    path = turned(sounding(tmp_path / "in.mp4", aspect=Fraction(4, 3)), 0, 1, -1, 0)
+    video = open_video(path)
+    assert video.size == (64, 48)
+    save_video(video, tmp_path / "out.mp4", pytest.fail, beside=path)
+    with av.open(str(tmp_path / "out.mp4")) as container:
+        stream = container.streams.video[0]
+        assert (stream.height, stream.width, stream.sample_aspect_ratio) == (64, 48, Fraction(3, 4))
+        assert next(container.decode(stream)).rotation == 0
+    assert (open_video(tmp_path / "out.mp4").frames() - video.frames()).abs().mean() < 0.03
+
+
+def test_sound_that_is_cut_off_is_copied_as_far_as_it_goes(tmp_path: Path) -> None:
+    path = sounding(tmp_path / "in.mkv", sound="flac", ticks=range(50))
+    video = open_video(path)
+    data = path.read_bytes()
+    path.write_bytes(data[: len(data) * 2 // 3])
+    save_video(video, tmp_path / "out.mkv", beside=path)
+    whole, copy = held(path, "audio").data, held(tmp_path / "out.mkv", "audio").data
+    assert 3 < len(copy) <= len(whole) and copy == whole[: len(copy)]
+    assert len(open_video(tmp_path / "out.mkv")) == 50
+
+
+def test_packets_out_of_order_are_left_out_and_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = sounding(tmp_path / "in.mp4", sound="ac3")
+    from invr_core.io import beside
+
+    class Backwards(beside.Beside):
+        def join(self, *given: Any) -> None:
+            super().join(*given)
+            self._latest = dict.fromkeys(self._latest, 3000)
+
+    monkeypatch.setattr("invr_core.io.saving.Beside", Backwards)
+    notes: list[str] = []
+    save_video(open_video(path), tmp_path / "out.mp4", notes.append, beside=path)
+    assert notes == ["out.mp4: 2 damaged packets of sound or subtitles of in.mp4 are left out"]
+
+
+def test_pictures_and_folders_have_nothing_to_copy(tmp_path: Path) -> None:
+    frames = Video.of(torch.zeros(2, 3, 16, 16))
+    frames.save(tmp_path / "frames")
+    for source in (tmp_path / "frames", tmp_path / "frames" / "000000.png"):
+        save_video(frames, tmp_path / "out.mp4", pytest.fail, beside=source)
+    assert kinds(tmp_path / "out.mp4") == ["video"]
+
+
+def test_a_source_that_is_gone_is_an_error_and_nothing_is_written(tmp_path: Path) -> None:
+    path = sounding(tmp_path / "in.mp4")
+    video = open_video(path)
+    path.unlink()
+    with pytest.raises(BadFile, match=r"in.mp4 cannot be read again"):
+        save_video(video, tmp_path / "out.mp4", beside=path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_may_take_the_place_of_its_own_source(tmp_path: Path) -> None:
+    path = sounding(tmp_path / "in.mp4")
+    given = held(path, "audio")
+    shutil.copy(path, tmp_path / "kept.mp4")
+    save_video(open_video(path), path, pytest.fail, beside=path)
+    assert held(path, "audio") == given
