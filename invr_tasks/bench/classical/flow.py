@@ -48,8 +48,8 @@ def fetch(picture: NDArray[np.float32], at: Field, *, cubic: bool = False) -> ND
         cubic: by bicubic rather than bilinear interpolation.
     """
     kernel = cv2.INTER_CUBIC if cubic else cv2.INTER_LINEAR
-    nothing = np.zeros(0, np.float32)
-    found = cv2.remap(picture, at, nothing, kernel, borderMode=cv2.BORDER_REPLICATE)
+    x, y = (np.ascontiguousarray(at[..., part]) for part in range(2))
+    found = cv2.remap(picture, x, y, kernel, borderMode=cv2.BORDER_REPLICATE)
     return np.asarray(found, np.float32)
 
 
