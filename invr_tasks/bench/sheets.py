@@ -23,14 +23,13 @@ Named = tuple[str, Bytes]
 Box = tuple[int, int, int, int]
 
 
-def answers_sheet(title: str, case: Case, truth: Video, shown: Sequence[Scored], path: Path) -> None:
+def answers_sheet(case: Case, truth: Video, shown: Sequence[Scored], path: Path) -> None:
     """Write a sheet: the worst and a typical frame of the last answer, each whole, close up, and as errors.
 
     A row is given, answers, truth; the region of the last answer's largest error is marked, and shown below as it is,
     pixel by pixel. Errors are the means of the channels' absolute differences, `LOUDER` times.
 
     Args:
-        title: what it is.
         case: what was given, and where it is judged.
         truth: the clip.
         shown: answers from left to right, ours last.
@@ -49,7 +48,7 @@ def answers_sheet(title: str, case: Case, truth: Video, shown: Sequence[Scored],
         box = worst_region(pictures[-1], true, weight)
         given = _of_size(frame_at(case.source.video, time), (true.shape[1], true.shape[0]))
         told = [f"{one.method} {one.scores.frames[place].psnr or 0:.2f} dB" for one in shown]
-        names = [f"{title}: given, {word} frame, {time:.2f} s", *told, "truth"]
+        names = [f"given, {word} frame, {time:.2f} s", *told, "truth"]
         row = [given, *pictures, true]
         rows.append([(name, _marked(picture, box)) for name, picture in zip(names, row, strict=True)])
         rows.append([("", _close(picture, box)) for picture in row])

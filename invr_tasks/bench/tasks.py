@@ -194,7 +194,7 @@ def _cell(
             records.append(record)
         if sheet is not None and done:
             file = sheet / f"{_file_name(cell.title())}.png"
-            answers_sheet(cell.title(), case, clip.truth, to_show(done), file)
+            answers_sheet(case, clip.truth, to_show(done), file)
     return records
 
 
@@ -228,10 +228,9 @@ def _asked_for(wanted: TaskBench, cell: Cell, method: str, family: str) -> Recor
 
 
 def to_show(done: Sequence[Scored]) -> list[Scored]:
-    """Of all answers the naive one, the best classical one and ours, as far as there are some."""
-    naive = [one for one in done if one.family == "naive"][-1:]
-    classical = sorted((one for one in done if one.family == "classical"), key=lambda one: one.counts)[-1:]
-    return [*naive, *classical, *(one for one in done if one.family == OURS)] or list(done[:1])
+    """Of all answers the best naive one, the best classical one and ours, as far as there are some."""
+    families = ([one for one in done if one.family == family] for family in ("naive", "classical", OURS))
+    return [max(family, key=lambda one: one.counts) for family in families if family]
 
 
 def in_a_line(cell: Cell, scored: Scored, seconds_per_frame: float) -> str:

@@ -166,7 +166,11 @@ METHODS = (
     Method("telea r3", partial(each, spatially=telea), "opencv-python-headless"),
     Method("navier-stokes r3", partial(each, spatially=navier_stokes), "opencv-python-headless"),
     Method("biharmonic", partial(each, spatially=biharmonic), "scikit-image"),
-    Method("DIS propagation + telea", partial(propagated, spatially=telea), "opencv-python-headless"),
-    Method("DIS propagation + biharmonic", partial(propagated, spatially=biharmonic), "opencv-python-headless"),
+    Method("DIS propagation in two rounds + telea", partial(propagated, spatially=telea), "opencv-python-headless"),
+    Method(
+        "DIS propagation in two rounds + biharmonic",
+        partial(propagated, spatially=biharmonic),
+        "opencv-python-headless",
+    ),
     Method("ffmpeg delogo", delogo, "imageio-ffmpeg", settings=("static",), missing=program_missing),
 )

@@ -144,7 +144,9 @@ def test_the_median_in_time_knows_what_a_still_clip_hides(disc: Video) -> None:
     assert score(frozen, "inpaint", "boxes", "temporal median r3 + telea") == 100.0
 
 
-@pytest.mark.parametrize("name", ["DIS propagation + telea", "DIS propagation + biharmonic"])
+@pytest.mark.parametrize(
+    "name", ["DIS propagation in two rounds + telea", "DIS propagation in two rounds + biharmonic"]
+)
 def test_propagation_carries_in_what_a_pan_has_shown(name: str) -> None:
     truth = scene(PanningTexture, span=0.25)
     others = ("temporal median r3 + telea", "telea r3", "biharmonic")
@@ -155,7 +157,9 @@ def test_propagation_carries_in_what_a_pan_has_shown(name: str) -> None:
 def test_what_is_never_seen_is_filled_from_the_picture_itself(disc: Video) -> None:
     frozen = Video.of(disc.read([0]).repeat(5, 1, 1, 1))
     given = given_of(make_case("inpaint", "static", frozen), SIZE)
-    carried, alone = (method("inpaint", name).answer(given) for name in ("DIS propagation + telea", "telea r3"))
+    carried, alone = (
+        method("inpaint", name).answer(given) for name in ("DIS propagation in two rounds + telea", "telea r3")
+    )
     assert np.array_equal(carried, alone)
 
 
