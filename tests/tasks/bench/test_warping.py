@@ -9,6 +9,7 @@ import torch
 from invr_core.oracle import Occlusion, PanningTexture
 from invr_core.query import Query
 from invr_core.video import Video
+from invr_tasks.bench.classical.flow import inside, landing
 from invr_tasks.bench.warping import Paths, paths, warping_error
 from invr_tasks.pixels import to_bytes
 
@@ -37,7 +38,7 @@ def test_what_is_covered_in_the_next_frame_is_left_out() -> None:
     moved = paths(truth)
     share = np.mean([seen.mean() for seen in moved.seen])
     assert 0.5 < share < 0.98
-    everything = Paths(moved.flows, [np.ones_like(seen) for seen in moved.seen])
+    everything = Paths(moved.flows, [inside(landing(flow)) for flow in moved.flows])
     pictures = to_bytes(truth.frames())
     assert (warping_error(pictures, moved) or 1) < (warping_error(pictures, everything) or 0)
 
