@@ -22,7 +22,7 @@ from invr_tasks import registry
 from invr_tasks.cli.progress import Reporter
 from invr_tasks.demo_clip import demo_clip_path
 from invr_tasks.metrics import Perceptual, compare
-from invr_tasks.perceptual import Lpips
+from invr_tasks.perceptual import lpips_if_ready
 from invr_tasks.pixels import to_bytes
 from invr_tasks.provenance import provenance
 from invr_tasks.report import Row, contact_sheet, table
@@ -82,7 +82,7 @@ def run_demo(
     folders = {name: out / _folder(name) for name in loaded}
     for folder in (out, *folders.values()):
         _make_folder(folder)
-    perceptual, status = _perceptual()
+    perceptual, status = lpips_if_ready()
     truth = _kept(Video.open(demo_clip_path())[:FRAMES] if clip is None else clip)
     rows: list[Row] = []
     for number, (name, task) in enumerate(loaded.items(), start=1):
@@ -130,14 +130,6 @@ def _load(names: Sequence[str]) -> tuple[dict[str, Task[Any]], dict[str, str]]:
     if not loaded:
         raise BadInput(f"there is nothing to show: {'; '.join(dict.fromkeys(missing.values()))}")
     return loaded, missing
-
-
-def _perceptual() -> tuple[Perceptual | None, str]:
-    """LPIPS if it can be had, and a line that says so or why not."""
-    try:
-        return Lpips(), "LPIPS is ready"
-    except InvrError as reason:
-        return None, f"LPIPS is left out: {reason}"
 
 
 def _one(

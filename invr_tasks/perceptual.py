@@ -14,7 +14,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from invr_core.errors import BadFile, BadInput, Unsupported
+from invr_core.errors import BadFile, BadInput, InvrError, Unsupported
 
 SOURCE = "https://download.pytorch.org/models/alexnet-owt-7be5be79.pth"
 SMALLEST = 31
@@ -37,6 +37,18 @@ def lpips_status(weights: Path | None = None) -> str:
     except (BadInput, Unsupported) as reason:
         return f"LPIPS is not available: {reason}"
     return f"LPIPS is ready (AlexNet from {path})"
+
+
+def lpips_if_ready(weights: Path | None = None) -> tuple[Lpips | None, str]:
+    """LPIPS if it can be had, and a line that says so or why not.
+
+    Args:
+        weights: as for `Lpips`.
+    """
+    try:
+        return Lpips(weights), "LPIPS is ready"
+    except InvrError as reason:
+        return None, f"LPIPS is left out: {reason}"
 
 
 def backbone_path(weights: Path | None = None) -> Path:

@@ -43,7 +43,7 @@ def provenance(seed: int | None = None, device: str | torch.device = "cpu") -> d
         "threads": torch.get_num_threads(),
         "python": platform.python_version(),
         "platform": platform.platform(),
-        "versions": {name: _version(name) for name in LIBRARIES},
+        "versions": {name: version_of(name) for name in LIBRARIES},
         "commit": commit(),
     }
 
@@ -80,7 +80,8 @@ def _device(device: torch.device) -> str:
     return f"{device} ({platform.machine()})"
 
 
-def _version(name: str) -> str | None:
+def version_of(name: str) -> str | None:
+    """The version of an installed distribution; None if it is not there."""
     try:
         return version(name)
     except PackageNotFoundError:

@@ -212,12 +212,12 @@ def _panels(row: Row, place: int) -> list[tuple[str, Bytes, tuple[int, int, int,
     """Label, picture, (H, W, 3) uint8 of the truth's size, and marked box, for the four columns."""
     naive, ours = row.naive_scores.frames[place], row.ours_scores.frames[place]
     time, size = naive.time, row.truth.size
-    truth, simple = _at(row.truth, time), _at(row.naive, time)
+    truth, simple = frame_at(row.truth, time), frame_at(row.naive, time)
     weight = None if row.judged is None else to_bytes(row.judged.read([place]))[0, :, :, 0]
     box = worst_region(simple, truth, weight)
     nearest = int((row.given.times - time).abs().argmin())
     gap = float(row.given.times[nearest]) - time
-    given = _at(row.given, time)
+    given = frame_at(row.given, time)
     notes = [f"{row.given.size[1]}x{row.given.size[0]}"] if row.given.size != size else []
     notes += [f"nearest, {gap:+.2f} s"] if abs(gap) > TOLERANCE else []
     if given.shape != truth.shape:
@@ -225,12 +225,12 @@ def _panels(row: Row, place: int) -> list[tuple[str, Bytes, tuple[int, int, int,
     return [
         (f"given ({', '.join(notes)})" if notes else "given", given, box),
         (f"naive  {naive.psnr:.2f} dB", simple, box),
-        (f"ours  {ours.psnr:.2f} dB", _at(row.ours, time), box),
+        (f"ours  {ours.psnr:.2f} dB", frame_at(row.ours, time), box),
         (f"truth  at {time:.2f} s", truth, box),
     ]
 
 
-def _at(video: Video, time: float) -> Bytes:
+def frame_at(video: Video, time: float) -> Bytes:
     """The frame nearest to an instant, (H, W, 3) uint8."""
     picture = to_bytes(video.read([int((video.times - time).abs().argmin())]))[0]
     return np.repeat(picture, 3, axis=2) if picture.shape[2] == 1 else picture

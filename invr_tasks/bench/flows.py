@@ -8,12 +8,13 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from invr_core.errors import BadFile
 from invr_core.video import Video
 from invr_tasks.bench.records import Record
-from invr_tasks.pixels import to_bytes
+from invr_tasks.pixels import Bytes, to_bytes
 
 MAGIC, HEADER = 202021.25, struct.Struct("<fii")
 """What a Middlebury .flo file begins with: this number, width, height."""
@@ -66,7 +67,25 @@ def dis_flow(clip: Video, between: tuple[int, int], preset: str) -> Tensor:
     Returns:
         (2, H, W) float32, pixels.
     """
-    old, new = (cv2.cvtColor(to_bytes(clip.read([index]))[0], cv2.COLOR_RGB2GRAY) for index in between)
+    old, new = (to_bytes(clip.read([index]))[0] for index in between)
+    return torch.from_numpy(dis_between(old, new, preset)).permute(2, 0, 1)
+
+
+def dis_between(old: Bytes, new: Bytes, preset: str = "medium") -> NDArray[np.float32]:
+    """Where the pixels of one picture are in another, by OpenCV's DIS on their luma.
+
+    Args:
+        old: (H, W, 3) uint8, RGB; its pixels are followed.
+        new: the same shape.
+        preset: of `DIS`.
+
+    Returns:
+        (H, W, 2) float32, pixels, x then y.
+
+    Source:
+        T. Kroeger et al., Fast Optical Flow using Dense Inverse Search, ECCV 2016.
+    """
+    first, last = (cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY) for picture in (old, new))
     presets = {"fast": cv2.DISOPTICAL_FLOW_PRESET_FAST}
     dis = cv2.DISOpticalFlow.create(presets.get(preset, cv2.DISOPTICAL_FLOW_PRESET_MEDIUM))
     if preset == "finest":
@@ -74,8 +93,7 @@ def dis_flow(clip: Video, between: tuple[int, int], preset: str) -> Tensor:
         dis.setPatchStride(1)
         dis.setGradientDescentIterations(50)
         dis.setVariationalRefinementIterations(20)
-    found = np.asarray(dis.calc(old, new, np.zeros((*old.shape, 2), np.float32)))
-    return torch.from_numpy(found).permute(2, 0, 1)
+    return np.asarray(dis.calc(first, last, np.zeros((*first.shape, 2), np.float32)), np.float32)
 
 
 def flow_scores(flow: Tensor, truth: Tensor, where: Tensor | None = None) -> Record:

@@ -8,15 +8,16 @@ from pathlib import Path
 
 from invr_core.atomic import atomic_file
 from invr_core.errors import BadInput
-from invr_tasks.bench import lengths, model, motion, size
+from invr_tasks.bench import lengths, model, motion, size, tasks
 from invr_tasks.bench.plots import Line, Panel, draw
 from invr_tasks.bench.records import Record, latest
+from invr_tasks.bench.scoreboard import Peers, tasks_sections
 from invr_tasks.bench.tables import Column, budget_of, column, columns_table, grouped, name_of, table, value
 
 Draw = Callable[[Sequence[Panel], str], str]
 """(panels, title) -> the Markdown that shows the plot."""
 
-_KEYS = {"model": model.KEY, "memory": lengths.KEY, "size": size.KEY, "motion": motion.KEY}
+_KEYS = {"model": model.KEY, "memory": lengths.KEY, "size": size.KEY, "motion": motion.KEY, "tasks": tasks.KEY}
 """The kinds of records that a page shows, and what tells one of a kind from another."""
 _WHO: list[Column] = [
     ("model", lambda records: name_of(records[0])),
@@ -75,12 +76,13 @@ _LENGTH: list[Column] = [
 ]
 
 
-def write_page(records: Sequence[Record], path: Path) -> list[Path]:
+def write_page(records: Sequence[Record], path: Path, peers: Peers | None = None) -> list[Path]:
     """Write a page, and its plots beside it, atomically. The same records give the same bytes.
 
     Args:
         records: of any kinds; those that no section shows are left out, and of repeated ones the last is shown.
         path: ends in ``.md``; plots get its name with a number.
+        peers: figures of others, shown beside those of `invr_tasks.bench.tasks`.
 
     Returns:
         the files, the page first.
@@ -104,8 +106,9 @@ def write_page(records: Sequence[Record], path: Path) -> list[Path]:
     sections = [section for make in (_models, _lengths) for section in make(shown, plot)]
     sections += [f"## {size.size_heading(one)}\n\n{size.size_section(one)}" for one in shown if one["kind"] == "size"]
     sections += motion.motion_sections([one for one in shown if one["kind"] == "motion"])
+    sections += tasks_sections([one for one in shown if one["kind"] == "tasks"], peers)
     if not sections:
-        raise BadInput("there is no record that a page could show; run `invr bench model` first")
+        raise BadInput("there is no record that a page could show; run `invr bench model` or another first")
     text = "\n\n".join(["# Benchmarks", *sections, _failures(shown), _origin(shown)])
     with atomic_file(path) as private:
         private.write_text(re.sub(r"\n{3,}", "\n\n", text).strip() + "\n", encoding="utf-8")
@@ -195,8 +198,14 @@ def _with_share(record: Record) -> Record:
 
 
 def _failures(records: Sequence[Record]) -> str:
-    failed = [[name_of(record), str(record["seed"]), record["failed"]] for record in records if "failed" in record]
-    return f"## Failed\n\n{table(['model', 'seed', 'why'], failed)}" if failed else ""
+    failed = [[_who(record), str(record["seed"]), record["failed"]] for record in records if "failed" in record]
+    return f"## Failed\n\n{table(['what', 'seed', 'why'], failed)}" if failed else ""
+
+
+def _who(record: Record) -> str:
+    if record["kind"] == "tasks":
+        return ", ".join(record[name] for name in ("clip", "size", "task", "setting", "method"))
+    return name_of(record)
 
 
 def _origin(records: Sequence[Record]) -> str:

@@ -20,7 +20,8 @@ def alone(work: str, **arguments: Any) -> Record:
     """Do a piece of work in a new process.
 
     Args:
-        work: "fit" (a `Job`, as `Job.as_dict` gives it) or "decode" (`invr_tasks.bench.decoding.run_decode`).
+        work: "fit" (a `Job`, as `Job.as_dict` gives it), "answer" (an `invr_tasks.bench.answers.AnswerJob`, likewise)
+            or "decode" (`invr_tasks.bench.decoding.run_decode`).
         arguments: JSON values.
 
     Raises:
@@ -59,6 +60,10 @@ def here(work: str, **arguments: Any) -> Record:
         from invr_tasks.bench.jobs import Job
 
         return run_fit(Job.from_dict(arguments))
+    if work == "answer":
+        from invr_tasks.bench.answers import AnswerJob, run_answer
+
+        return run_answer(AnswerJob.from_dict(arguments))
     from invr_tasks.bench.decoding import run_decode
 
     return run_decode(**arguments)

@@ -14,6 +14,7 @@ from invr_core.errors import did_you_mean
 from invr_tasks.cli.bench_motion import motion
 from invr_tasks.cli.bench_shared import Kept, Length, check_page, end
 from invr_tasks.cli.bench_size import size
+from invr_tasks.cli.bench_tasks import tasks
 from invr_tasks.cli.options import Flag
 from invr_tasks.cli.parse import Count, Size, UsageError, count, parse, written
 
@@ -101,6 +102,8 @@ class PageCommand:
     """files of records"""
     page: Annotated[Path, tyro.conf.arg(metavar="PAGE.md")]
     """File to write; plots get its name, too."""
+    peers: Annotated[Path | None, tyro.conf.arg(metavar="FILE.csv")] = None
+    """Show the best row of these figures of others beside those of `invr bench tasks`."""
 
 
 def bench(arguments: list[str]) -> int:
@@ -157,7 +160,7 @@ def _memory(arguments: list[str]) -> int:
 def _page(arguments: list[str]) -> int:
     parsed = parse(PageCommand, "invr bench page", arguments)
     check_page(parsed.page)
-    return end(parsed.records, parsed.page, False)
+    return end(parsed.records, parsed.page, False, peers=parsed.peers)
 
 
 def _help() -> str:
@@ -175,5 +178,6 @@ _KINDS: dict[str, tuple[Callable[[list[str]], int], str]] = {
     "memory": (_memory, "memory and time against the length of the clip"),
     "size": (size, "bytes on disk against PSNR, beside x264 and x265"),
     "motion": (motion, "the motion of a fit against the true one, beside OpenCV's DIS"),
+    "tasks": (tasks, "the tasks beside naive and classical methods, on the same bytes"),
     "page": (_page, "show records as a page of tables and plots"),
 }

@@ -64,14 +64,15 @@ class Length:
         return given[0]
 
 
-def end(records: Sequence[Path], page: Path | None, quiet: bool, failed: int = 0) -> int:
+def end(records: Sequence[Path], page: Path | None, quiet: bool, failed: int = 0, peers: Path | None = None) -> int:
     """Write the page, if one is wanted.
 
     Args:
         records: files that it shows.
         page: to write.
         quiet: do not say so.
-        failed: how many fits have.
+        failed: how many fits or methods have.
+        peers: a file of figures of others, shown beside ours.
 
     Raises:
         BadInput: if any have.
@@ -80,7 +81,12 @@ def end(records: Sequence[Path], page: Path | None, quiet: bool, failed: int = 0
         from invr_tasks.bench.page import write_page
         from invr_tasks.bench.records import read
 
-        written_files = write_page([record for path in records for record in read(path)], page)
+        beside = None
+        if peers is not None:
+            from invr_tasks.bench.scoreboard import read_peers
+
+            beside = read_peers(peers)
+        written_files = write_page([record for path in records for record in read(path)], page, beside)
         if not quiet:
             print(f"wrote {', '.join(map(str, written_files))}")
     if failed:

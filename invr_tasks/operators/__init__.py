@@ -7,7 +7,7 @@ The degradations give the same bytes for the same seed on every machine, so that
 from __future__ import annotations
 
 from invr_tasks.operators.forward import blur, shrink
-from invr_tasks.operators.holes import box_holes, moving_hole, punch, static_hole
+from invr_tasks.operators.holes import box_holes, moving_hole, object_holes, punch, static_hole
 from invr_tasks.operators.noise import add_gaussian, add_salt_pepper
 from invr_tasks.operators.resize import crop_to, downscale
 from invr_tasks.operators.split import interpolation_split
@@ -21,6 +21,7 @@ __all__ = [
     "downscale",
     "interpolation_split",
     "moving_hole",
+    "object_holes",
     "punch",
     "shrink",
     "static_hole",

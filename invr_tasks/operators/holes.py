@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -89,6 +90,33 @@ def moving_hole(video: Video, period: int = 80) -> Video:
         x, y = width * (0.5 - 0.36 * np.cos(phase)), height * (0.5 + 0.12 * np.sin(2 * phase))
         inside = ((columns - x) / (0.06 * width)) ** 2 + ((rows - y) / (0.17 * height)) ** 2 <= 1
         return np.asarray(inside, bool)
+
+    return _mask(video, draw)
+
+
+def object_holes(video: Video, masks: Video) -> Video:
+    """Holes of the shape of a real object, played forth and back if the clip is longer than its masks.
+
+    Args:
+        video: the clip that the mask is for; its frames are not read.
+        masks: of the object, of any size: its largest centred crop of the shape of the clip is taken, nearest pixels.
+            What is not black in some channel is the object.
+
+    Returns:
+        A mask: one channel, 1 in the holes.
+    """
+    height, width = video.size
+    tall, wide = masks.size
+    factor = min(wide / width, tall / height)
+    rows, columns = round(height * factor), round(width * factor)
+    top, left = (tall - rows) // 2, (wide - columns) // 2
+    period = max(2 * (len(masks) - 1), 1)
+
+    def draw(index: int) -> NDArray[np.bool_]:
+        place = min(index % period, period - index % period) if len(masks) > 1 else 0
+        cut = masks.read([place])[0, :, top : top + rows, left : left + columns].amax(0) > 0
+        shown = cv2.resize(cut.numpy().astype(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST)
+        return np.asarray(shown > 0, bool)
 
     return _mask(video, draw)
 

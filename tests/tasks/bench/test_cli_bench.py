@@ -23,7 +23,7 @@ MOTION = ("bench", "motion", "--out", "r.jsonl", "--clip", "in.mkv", "--truth", 
 MODEL = ("bench", "model", "--params", "24k", "--out", "r.jsonl")
 
 
-@pytest.mark.parametrize("name", ["", "model", "memory", "size", "motion", "page"])
+@pytest.mark.parametrize("name", ["", "model", "memory", "size", "motion", "tasks", "page"])
 def test_help_imports_no_torch(name: str) -> None:
     arguments = [name, "--help"] if name else ["--help"]
     code = (
