@@ -27,6 +27,12 @@ Output = Annotated[
 ]
 Device = Annotated[str, tyro.conf.arg(metavar="auto|cpu|cuda")]
 Stored = Annotated[str | None, tyro.conf.arg(metavar="FILE.invr")]
+Report = Annotated[
+    str | None,
+    tyro.conf.arg(
+        metavar="FILE.html", help="Also write one page to look at: pictures by a wipe, motion, curves, settings."
+    ),
+]
 Bits = Annotated[int, tyro.conf.arg(metavar="4..16|32")]
 
 
@@ -105,6 +111,7 @@ def task_command(task: type[Task[Any]], name: str) -> type[Any]:
             ("task", _unchecked(task.Config)),
             ("fit", FitOptions),
             ("file", RepOptions),
+            ("report", Report, dataclasses.field(default=None)),
             ("quiet", quiet, dataclasses.field(default=False)),
         ],
     )
@@ -156,7 +163,7 @@ def _is_default(field: dataclasses.Field[Any], value: Any) -> bool:
 
 def _refuse_clashes(task: type[Task[Any]], name: str, extras: list[str]) -> None:
     groups: list[Any] = [FitOptions, RepOptions]
-    taken = {"input", "output", "help", "quiet", *extras}
+    taken = {"input", "output", "help", "report", "quiet", *extras}
     taken |= {field.name for group in groups for field in dataclasses.fields(group)}
     clashes = sorted(taken & {field.name for field in dataclasses.fields(task.Config)})
     if clashes:

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from invr_core.errors import BadInput
 from invr_tasks import registry
 from invr_tasks.cli.options import FitOptions, RepOptions, task_command, task_config
 from invr_tasks.cli.parse import UsageError, parse
+
+if TYPE_CHECKING:
+    from invr_tasks.page.curve import Curve
+    from invr_tasks.run import Result
+    from invr_tasks.task import Source
 
 
 def run(arguments: list[str]) -> int:
@@ -36,24 +41,42 @@ def _run(task: Any, parsed: Any) -> None:
     from invr_tasks.cli.files import check_outputs, open_source
     from invr_tasks.cli.progress import Reporter
     from invr_tasks.cli.wrote import wrote
+    from invr_tasks.page.curve import Curve
     from invr_tasks.run import default_model
     from invr_tasks.run import run as run_task
 
     extras = {given: getattr(parsed, given) for given in task.inputs if given != "video"}
     stored = [parsed.file.rep] if parsed.file.rep else []
-    check_outputs([parsed.input, *extras.values(), *stored], parsed.output, parsed.file.save_rep)
+    check_outputs([parsed.input, *extras.values(), *stored], parsed.output, parsed.file.save_rep, parsed.report)
     resolve(parsed.fit.device)
     with Reporter(parsed.quiet) as reporter:
         rep = load(parsed.file.rep, parsed.fit.device) if parsed.file.rep else None
         model = default_model(parsed.fit.model, parsed.fit.params) if rep is None else None
         source = open_source(type(task), parsed.input, extras, reporter.note)
-        result = run_task(task, source, model=model, fit_config=parsed.fit.config(), rep=rep, on_step=reporter.on_step)
+        curve = Curve(reporter.on_step)
+        result = run_task(task, source, model=model, fit_config=parsed.fit.config(), rep=rep, on_step=curve)
         if result.interrupted:
             reporter.note("stopped; going on with what is fitted so far")
         if parsed.file.save_rep:
             result.representation.save(parsed.file.save_rep, parsed.file.bits)
         save_video(reporter.watched(result.video), parsed.output, reporter.note)
-    wrote(parsed.quiet, parsed.output, result.video, time.monotonic() - started, parsed.file.save_rep)
+        if parsed.report:
+            _report(task, source, result, curve, parsed, extras, time.monotonic() - started)
+    wrote(parsed.quiet, parsed.output, result.video, time.monotonic() - started, parsed.file.save_rep, parsed.report)
+
+
+def _report(
+    task: Any, source: Source, result: Result, curve: Curve, parsed: Any, extras: dict[str, str], seconds: float
+) -> None:
+    from invr_tasks.page.report import write_report
+
+    facts = {
+        "input": parsed.input,
+        **extras,
+        "output": parsed.output,
+        "read, fitted and written in": f"{seconds:.1f} s",
+    }
+    write_report(parsed.report, task, source, result, curve=curve, facts=facts)
 
 
 def _check_options(fit: FitOptions, file: RepOptions) -> None:
