@@ -101,7 +101,8 @@ class Parts:
     def told(self, name: str) -> str:
         """What one needs to know to read a picture, in a few words."""
         if name == MOTION:
-            return f"over {1000 * self.step:.3g} ms; {self.longest:g} pixels in full colour"
+            scale = f"over {1000 * self.step:.3g} ms, {self.longest:g} pixels in full colour"
+            return f"{scale}; red right, yellow down, cyan left, violet up"
         if name == CONFIDENCE:
             return "of the motion; white is sure"
         return f"{GAIN:g} times, grey is nothing" if name == "residual" else ""
