@@ -94,7 +94,7 @@ class Opened:
         wide = _number(given, "width", width)
         if not 1 <= wide <= 1e6 or wide != int(wide):
             raise BadInput(f"width={wide:g} must be a whole number of pixels, at least 1")
-        size = (max(1, round(wide * height / width)), int(wide))
+        size = (max(1, math.floor(wide * height / width + 0.5)), int(wide))  # rounded as the page does
         if math.prod(size) > MOST_PIXELS:
             most = math.isqrt(MOST_PIXELS * width // height)
             raise BadInput(f"width={wide:g} is too large; at most {most} pixels are rendered")

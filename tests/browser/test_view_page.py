@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -9,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from invr_core.oracle import MovingDisc
 from invr_core.query import Query, Region
@@ -43,24 +46,34 @@ def address() -> Iterator[str]:
 
 @pytest.fixture
 def view(page: Any, address: str) -> Any:
+    page.set_viewport_size({"width": 680, "height": 700})
     page.goto(address)
-    page.wait_for_function("sides.every((side) => side.shown && !side.busy)")
+    until(page, "sides.every((side) => side.shown && !side.busy)")
     return page
+
+
+def until(view: Any, expression: str) -> None:
+    """Wait for it. Playwright's own wait evaluates text within the page, which the page's policy forbids."""
+    for _ in range(600):
+        if view.evaluate(expression):
+            return
+        view.wait_for_timeout(50)
+    raise AssertionError(f"this did not come true: {expression}")
 
 
 def settle(view: Any) -> None:
     """Wait until what is wanted is shown, in full size."""
-    view.wait_for_function(
-        "performance.now() - movedAt > 250 && sides.every((s) => !s.visible() || (!s.busy && s.asked === s.query()))"
+    until(
+        view,
+        "performance.now() - movedAt > 250 && sides.every((s) => !s.visible() || (!s.busy && s.asked === s.query()))",
     )
 
 
 def canvas(view: Any) -> np.ndarray[Any, Any]:
     """The canvas, (H, W, 3)."""
     settle(view)
-    shape = view.evaluate("[stage.height, stage.width]")
-    data = view.evaluate("Array.from(pen.getImageData(0, 0, stage.width, stage.height).data)")
-    return np.array(data, int).reshape(*shape, 4)[:, :, :3]
+    encoded = view.evaluate("stage.toDataURL()").partition(",")[2]
+    return np.asarray(Image.open(io.BytesIO(base64.b64decode(encoded))).convert("RGB")).astype(int)
 
 
 def expected(shape: tuple[int, ...], time: float, zoom: int = 1, part: str = "full") -> np.ndarray[Any, Any]:
@@ -84,7 +97,7 @@ def scrub(view: Any, position: int) -> float:
 
 def test_it_begins_with_the_source_beside_the_fit(view: Any) -> None:
     shown = canvas(view)
-    assert shown.shape[1] > 800 and abs(shown.shape[0] / shown.shape[1] - 90 / 160) < 0.01
+    assert shown.shape[1] > 600 and abs(shown.shape[0] / shown.shape[1] - 90 / 160) < 0.01
     full, half = expected(shown.shape, 0.0), shown.shape[1] // 2
     assert np.abs(shown - full)[:, half + 30 :].mean() < 1
     assert np.abs(shown - (255 - full))[:, : half - 30].mean() < 6  # the source is enlarged from 160x90
@@ -96,8 +109,8 @@ def test_scrubbing_is_finer_than_the_frames(view: Any) -> None:
     steps = [scrub(view, position) for position in (203, 204)]
     assert steps == pytest.approx([0.812, 0.816])  # frames are 0.2 s apart
     shown = canvas(view)
-    assert np.abs(shown - expected(shown.shape, 0.816)).mean() < 1
-    assert np.abs(shown - expected(shown.shape, 0.8)).mean() > 1
+    assert np.abs(shown - expected(shown.shape, 0.816)).mean() < 0.05
+    assert min(np.abs(shown - expected(shown.shape, time)).mean() for time in (0.8, 0.812)) > 0.1
     assert "0.8160 s · frame 4.08" in view.locator("#clock").text_content()
 
 
@@ -112,9 +125,9 @@ def test_many_moves_end_at_the_last_one(view: Any) -> None:
 def test_it_plays_and_stops(view: Any) -> None:
     view.get_by_label("speed").select_option(label="1/4")
     view.locator("#play").click()
-    view.wait_for_function("view.t > 0.1")
+    until(view, "view.t > 0.1")
     first = view.evaluate("view.t")
-    view.wait_for_function(f"view.t !== {first}")
+    until(view, f"view.t !== {first}")
     view.locator("#play").click()
     assert view.locator("#play").text_content() == "▶ play"
     wipe(view, 0)
@@ -154,7 +167,7 @@ def test_zoomed_the_wheel_zooms_on_and_the_frame_is_dragged(view: Any) -> None:
     view.mouse.move(box["x"] + 10, box["y"] + 10)
     for _ in range(5):
         view.mouse.wheel(0, -100)
-    view.wait_for_function("view.zoom > 3")
+    until(view, "view.zoom > 3")
     corner = view.evaluate("window_()")
     assert corner["x"] < 0.02 and corner["y"] < 0.04
     view.mouse.move(box["x"] + 500, box["y"] + 200)
@@ -193,7 +206,7 @@ def test_the_keyboard_is_enough(view: Any) -> None:
 def test_it_fits_on_the_screen(view: Any, width: int, scheme: Any) -> None:
     view.set_viewport_size({"width": width, "height": 900})
     view.emulate_media(color_scheme=scheme)
-    view.wait_for_function(f"stage.width <= {width}")
+    until(view, f"stage.width <= {width}")
     assert canvas(view).std() > 10
     assert view.evaluate("document.documentElement.scrollWidth") <= width
     assert view.locator("#trouble").text_content() == ""
@@ -202,6 +215,6 @@ def test_it_fits_on_the_screen(view: Any, width: int, scheme: Any) -> None:
 def test_when_the_viewer_is_gone_the_page_says_so(view: Any, faults: list[str]) -> None:
     view.context.set_offline(True)
     scrub(view, 100)
-    view.wait_for_function("document.getElementById('trouble').textContent.includes('does not answer')")
+    until(view, "document.getElementById('trouble').textContent.includes('does not answer')")
     assert faults
     faults.clear()
