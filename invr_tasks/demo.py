@@ -7,6 +7,7 @@ import json
 import re
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +23,13 @@ from invr_tasks import registry
 from invr_tasks.cli.progress import Reporter
 from invr_tasks.demo_clip import demo_clip_path
 from invr_tasks.metrics import Perceptual, compare
+from invr_tasks.page.curve import Curve
+from invr_tasks.page.report import write_report
 from invr_tasks.perceptual import lpips_if_ready
 from invr_tasks.pixels import to_bytes
 from invr_tasks.provenance import provenance
 from invr_tasks.report import Row, contact_sheet, table
-from invr_tasks.run import run
+from invr_tasks.run import Score, run
 from invr_tasks.task import Source, Task
 
 TASKS = ("interpolate", "inpaint", "denoise", "upscale")
@@ -52,9 +55,9 @@ def run_demo(
 ) -> list[Row]:
     """Run each task on what it simulates from a clip; leave videos, a contact sheet and ``metrics.json`` in a folder.
 
-    For each task that folder holds another with ``given``, ``naive``, ``ours`` and ``truth`` as ``.mp4`` and the
-    representation as ``fitted.invr``. A task that is not installed is named, and left out. Ctrl-C ends the fit that is
-    running; what is finished by then is shown.
+    For each task that folder holds another with ``given``, ``naive``, ``ours`` and ``truth`` as ``.mp4``, the
+    representation as ``fitted.invr``, and a page to look at, ``report.html``. A task that is not installed is named,
+    and left out. Ctrl-C ends the fit that is running; what is finished by then is shown.
 
     Args:
         out: the folder; made if it is not there.
@@ -146,7 +149,8 @@ def _one(
     judged = task.judged(source, truth)
     naive = _kept(task.naive(source))
     began = time.monotonic()
-    result = run(task, source, fit_config=fit_config, on_step=reporter.on_step)
+    curve = Curve(reporter.on_step)
+    result = run(task, source, fit_config=fit_config, on_step=curve)
     ours = _kept(reporter.watched(result.video))
     seconds = time.monotonic() - began
     if result.interrupted:
@@ -166,6 +170,8 @@ def _one(
     for kind, video in (("given", row.given), ("naive", naive), ("ours", ours), ("truth", truth)):
         video.save(folder / f"{kind}.mp4")
     result.representation.save(folder / "fitted.invr")
+    scored = Score(source, replace(result, video=ours), row.ours_scores, row.naive_scores)
+    write_report(folder / "report.html", task, source, scored.result, truth=truth, scored=scored, curve=curve)
     return row, result.interrupted
 
 
@@ -206,7 +212,7 @@ def _tell(console: Console, rows: Sequence[Row], missing: dict[str, str], status
     for line in [*missing.values(), status]:
         console.print(line, markup=False, highlight=False, soft_wrap=True)
     console.print(
-        f"Look at {out / 'contact_sheet.png'}; videos and metrics.json are beside it.",
+        f"Look at {out / 'contact_sheet.png'}; videos, a report.html for each task and metrics.json are beside it.",
         markup=False,
         highlight=False,
         soft_wrap=True,

@@ -143,10 +143,32 @@ def instructive_frames(scores: Scores, count: int) -> list[int]:
     """
     judged = [place for place, frame in enumerate(scores.frames) if frame.psnr is not None]
     worst_first = sorted(judged, key=lambda place: scores.frames[place].psnr or 0.0)
-    apart = len(scores.frames) / (2 * count)
+    return far_apart(worst_first, len(scores.frames), count)
+
+
+def far_apart(
+    ranked: Sequence[int], length: int, count: int, also: Sequence[int] = (), share: int | None = None
+) -> list[int]:
+    """The first of a ranking that are far enough apart to show different things.
+
+    Args:
+        ranked: places in a clip, the best choice first.
+        length: of the clip, in places.
+        count: how many at the most.
+        also: places to keep away from.
+        share: into how many the clip is shared out, half of which is the least distance; None for ``count``.
+
+    Returns:
+        Places, in order.
+
+    Example:
+        >>> far_apart([5, 4, 1], 8, 2)
+        [1, 5]
+    """
+    apart = length / (2 * (share or count))
     chosen: list[int] = []
-    for place in worst_first:
-        if len(chosen) < count and all(abs(place - other) >= apart for other in chosen):
+    for place in ranked:
+        if len(chosen) < count and all(abs(place - other) >= apart for other in (*chosen, *also)):
             chosen.append(place)
     return sorted(chosen)
 

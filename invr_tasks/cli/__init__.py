@@ -24,6 +24,7 @@ COMMANDS = {
     "run": ("run", "run a task: invr run TASK INPUT OUTPUT; `invr run TASK --help` shows its options"),
     "fit": ("fit", "fit a clip into one .invr file: invr fit INPUT FILE.invr"),
     "query": ("query", "ask a .invr file for frames: invr query FILE.invr OUTPUT --fps 120"),
+    "view": ("view", "look at a .invr file in a browser on this machine: invr view FILE.invr"),
     "tasks": ("listing", "list the installed tasks"),
     "models": ("listing", "list the installed models"),
     "new-task": ("new", "write a new task of your own: invr new-task NAME"),

@@ -11,6 +11,7 @@ from invr_core.errors import BadOutput
 from invr_core.io import check_output, open_mask, open_video
 from invr_core.storage import SUFFIX
 from invr_tasks.cli.options import is_mask
+from invr_tasks.page.target import check_page
 from invr_tasks.task import Source, Task
 
 
@@ -34,13 +35,16 @@ def open_source(task: type[Task[Any]], video: str, extras: dict[str, str], on_no
     return Source(clip, opened)
 
 
-def check_outputs(inputs: list[str], video: str | None = None, rep: str | None = None) -> None:
+def check_outputs(
+    inputs: list[str], video: str | None = None, rep: str | None = None, report: str | None = None
+) -> None:
     """Refuse outputs that could not be written, or would replace an input.
 
     Args:
         inputs: paths that are read.
         video: path that frames are written to.
         rep: path that a representation is written to.
+        report: path that a page is written to.
 
     Raises:
         BadOutput: naming the path.
@@ -49,7 +53,9 @@ def check_outputs(inputs: list[str], video: str | None = None, rep: str | None =
         check_output(video)
     if rep is not None:
         _check_rep(Path(rep))
-    outputs = [path for path in (video, rep) if path is not None]
+    if report is not None:
+        _check_report(Path(report))
+    outputs = [path for path in (video, rep, report) if path is not None]
     for index, output in enumerate(outputs):
         if any(_same(output, other) for other in [*inputs, *outputs[:index]]):
             raise BadOutput(f"{output} is named twice on this command line; write to another name")
@@ -58,6 +64,16 @@ def check_outputs(inputs: list[str], video: str | None = None, rep: str | None =
 def _check_rep(path: Path) -> None:
     if path.suffix != SUFFIX:
         raise BadOutput(f"{path}: what is fitted is saved to a name that ends in {SUFFIX}, such as {path.stem}{SUFFIX}")
+    _check_file(path)
+
+
+def _check_report(path: Path) -> None:
+    check_page(path)
+    _check_file(path)
+
+
+def _check_file(path: Path) -> None:
+    """Refuse the name of a file that could not be written."""
     if path.exists() and not path.is_file():
         raise BadOutput(f"{path} exists and is not a file; choose another name")
     if not path.parent.is_dir():

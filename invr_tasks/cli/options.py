@@ -27,6 +27,12 @@ Output = Annotated[
 ]
 Device = Annotated[str, tyro.conf.arg(metavar="auto|cpu|cuda")]
 Stored = Annotated[str | None, tyro.conf.arg(metavar="FILE.invr")]
+Report = Annotated[
+    str | None,
+    tyro.conf.arg(
+        metavar="FILE.html", help="Also write one page to look at: pictures by a wipe, motion, curves, settings."
+    ),
+]
 Bits = Annotated[int, tyro.conf.arg(metavar="4..16|32")]
 
 
@@ -127,6 +133,7 @@ def task_command(task: type[Task[Any]], name: str) -> type[Any]:
             ("fit", FitOptions),
             ("clip", ClipOptions),
             ("file", RepOptions),
+            ("report", Report, dataclasses.field(default=None)),
             ("quiet", quiet, dataclasses.field(default=False)),
         ],
     )
@@ -178,7 +185,7 @@ def _is_default(field: dataclasses.Field[Any], value: Any) -> bool:
 
 def _refuse_clashes(task: type[Task[Any]], name: str, extras: list[str]) -> None:
     groups: list[Any] = [FitOptions, ClipOptions, RepOptions]
-    taken = {"input", "output", "help", "quiet", *extras}
+    taken = {"input", "output", "help", "report", "quiet", *extras}
     taken |= {field.name for group in groups for field in dataclasses.fields(group)}
     clashes = sorted(taken & {field.name for field in dataclasses.fields(task.Config)})
     if clashes:

@@ -13,7 +13,10 @@ from invr_tasks.cli.parse import UsageError, parse
 
 if TYPE_CHECKING:
     from invr_core.video import Video
+    from invr_tasks.page.curve import Curve
+    from invr_tasks.run import Result
     from invr_tasks.shots import Joined
+    from invr_tasks.task import Source
 
 
 def run(arguments: list[str]) -> int:
@@ -41,33 +44,50 @@ def _run(task: Any, parsed: Any) -> None:
     from invr_tasks.cli.files import check_outputs, open_source
     from invr_tasks.cli.progress import Reporter
     from invr_tasks.cli.wrote import wrote
+    from invr_tasks.page.curve import Curve
     from invr_tasks.run import default_model
     from invr_tasks.run import run as run_task
     from invr_tasks.shots import run_shots
 
     extras = {given: getattr(parsed, given) for given in task.inputs if given != "video"}
     stored = [parsed.file.rep] if parsed.file.rep else []
-    check_outputs([parsed.input, *extras.values(), *stored], parsed.output, parsed.file.save_rep)
+    check_outputs([parsed.input, *extras.values(), *stored], parsed.output, parsed.file.save_rep, parsed.report)
     resolve(parsed.fit.device)
     with Reporter(parsed.quiet) as reporter:
         rep = load(parsed.file.rep, parsed.fit.device) if parsed.file.rep else None
         model = default_model(parsed.fit.model, parsed.fit.params) if rep is None else None
         source = open_source(type(task), parsed.input, extras, reporter.note)
+        curve = Curve(reporter.on_step)
         result: Any
         if rep is not None:
-            result = run_task(task, source, rep=rep)
+            result = first = run_task(task, source, rep=rep)
         else:
             cuts = _cuts(source.video, parsed, reporter.note)
             config = parsed.fit.config()
-            result = run_shots(
-                task, source, cuts, model=model, fit_config=config, on_step=reporter.on_step, on_shot=reporter.shot
-            )
+            result = run_shots(task, source, cuts, model=model, fit_config=config, on_step=curve, on_shot=reporter.shot)
+            first = result.shots[0]
             _remark(result, reporter.note)
         if parsed.file.save_rep:
-            result.shots[0].representation.save(parsed.file.save_rep, parsed.file.bits)
+            first.representation.save(parsed.file.save_rep, parsed.file.bits)
         shown, sound = reporter.watched(result.video), not parsed.clip.no_audio
         save_video(shown, parsed.output, reporter.note, beside=parsed.input, audio=sound)
-    wrote(parsed.quiet, parsed.output, result.video, time.monotonic() - started, parsed.file.save_rep)
+        if parsed.report:
+            _report(task, source, first, curve, parsed, extras, time.monotonic() - started)
+    wrote(parsed.quiet, parsed.output, result.video, time.monotonic() - started, parsed.file.save_rep, parsed.report)
+
+
+def _report(
+    task: Any, source: Source, result: Result, curve: Curve, parsed: Any, extras: dict[str, str], seconds: float
+) -> None:
+    from invr_tasks.page.report import write_report
+
+    facts = {
+        "input": parsed.input,
+        **extras,
+        "output": parsed.output,
+        "read, fitted and written in": f"{seconds:.1f} s",
+    }
+    write_report(parsed.report, task, source, result, curve=curve, facts=facts)
 
 
 def _cuts(video: Video, parsed: Any, note: Callable[[str], None]) -> tuple[int, ...]:
@@ -80,10 +100,9 @@ def _cuts(video: Video, parsed: Any, note: Callable[[str], None]) -> tuple[int, 
     if not cuts:
         return ()
     shots = f"{parsed.input} has {len(cuts) + 1} shots, with cuts at {_seconds(video, cuts)} s"
-    if parsed.file.save_rep:
-        raise BadInput(
-            f"{shots}; one .invr file holds one shot: leave out --save-rep, or give --no-shots to fit them as one"
-        )
+    for option, wanted in (("--save-rep", parsed.file.save_rep), ("--report", parsed.report)):
+        if wanted:
+            raise BadInput(f"{shots}; {option} is of one shot: leave it out, or give --no-shots to fit them as one")
     note(f"{shots}; each is fitted by itself (--no-shots fits them as one, --cuts says where they are)")
     return cuts
 

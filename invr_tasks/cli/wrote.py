@@ -5,11 +5,13 @@ from __future__ import annotations
 from invr_core.video import Video
 
 
-def wrote(quiet: bool, output: str, video: Video, seconds: float, rep: str | None = None) -> None:
+def wrote(
+    quiet: bool, output: str, video: Video, seconds: float, rep: str | None = None, report: str | None = None
+) -> None:
     """Print what was written, how many frames of what size, and how long it took; nothing if ``quiet``."""
     if quiet:
         return
     height, width = video.size
     frames = "frame" if len(video) == 1 else "frames"
-    kept = f", and {rep}" if rep else ""
+    kept = "".join(f", and {other}" for other in (rep, report) if other)
     print(f"wrote {output}: {len(video)} {frames} of {width}x{height}{kept}, in {seconds:.1f} s")

@@ -225,3 +225,27 @@ def test_a_representation_of_another_clip_is_refused(invr: Any, stored: str, mak
     make_video(4, 12, 20).save("other.mkv")
     message = invr.refuses("run", "fakeslow", "other.mkv", "out.mkv", "--rep", stored)
     assert "is of 24x16, the task Slow needs 20x12 here" in message
+
+
+# ------------------------------------------------------------------ run: the page
+def test_a_report_is_written_and_said(invr: Any, fits: Any, clip: str) -> None:
+    code, out, err = invr("run", "fakeslow", clip, "out.mkv", "--report", "at.html")
+    assert code == 0, err
+    assert out.startswith("wrote out.mkv: 7 frames of 24x16, and at.html, in ")
+    page = Path("at.html").read_text(encoding="utf-8")
+    assert "in.mkv" in page and "PSNR of recent batches" in page and "model embedding" in page
+
+
+@pytest.mark.parametrize(
+    ("report", "message"),
+    [
+        ("page.txt", "page.txt: a report is written to a name that ends in .html"),
+        ("folder.html", "folder.html exists and is not a file"),
+    ],
+)
+def test_a_report_that_cannot_be_is_refused_before_the_fit(
+    invr: Any, fits: Any, clip: str, report: str, message: str
+) -> None:
+    Path("folder.html").mkdir()
+    assert message in invr.refuses("run", "fakeslow", clip, "out.mkv", "--report", report)
+    assert fits.calls == []

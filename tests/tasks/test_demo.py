@@ -17,6 +17,7 @@ from torch import Tensor
 from invr_core.errors import BadInput, BadOutput, InvrError
 from invr_core.fitting import FitConfig
 from invr_core.observation import Observation
+from invr_core.oracle import MovingDisc
 from invr_core.query import Query
 from invr_core.video import Video
 from invr_tasks import demo, registry
@@ -71,9 +72,9 @@ class Fill(Task[NoOptions]):
         return source["mask"]
 
 
-class Fitted:
-    def save(self, path: Path) -> None:
-        path.write_bytes(b"fitted")
+class Fitted(MovingDisc):
+    def save(self, path: str | Path, bits: int = 32) -> None:
+        Path(path).write_bytes(b"fitted")
 
 
 class Answers(list[FitConfig]):
@@ -104,7 +105,7 @@ def answers(monkeypatch: pytest.MonkeyPatch) -> Answers:
             return torch.full((len(indices), 3, height, width), 0.5)
 
         answer = Video(plan.times, (height, width), read)
-        return Result(answer, Fitted(), 1.0, configs.interrupted)  # type: ignore[arg-type]
+        return Result(answer, Fitted(source.video.size, source.video.span), 1.0, configs.interrupted)
 
     monkeypatch.setattr(registry, "get", get)
     monkeypatch.setattr(demo, "run", run)
@@ -133,7 +134,7 @@ def test_it_leaves_videos_a_sheet_and_metrics(answers: Answers, clip: Video, tmp
     assert [(config.minutes, config.seed, config.device) for config in answers] == [(0.1, 3, "cpu")] * 2
     names = sorted(file.relative_to(out).as_posix() for file in out.rglob("*") if file.is_file())
     films = [f"{kind}.mp4" for kind in ("given", "naive", "ours", "truth")]
-    expected = [f"{task}/{file}" for task in ("inpaint", "upscale") for file in ("fitted.invr", *films)]
+    expected = [f"{task}/{file}" for task in ("inpaint", "upscale") for file in ("fitted.invr", "report.html", *films)]
     assert names == sorted(["contact_sheet.png", "metrics.json", *expected])
     assert Video.open(out / "upscale" / "given.mp4").size == (16, 24)
     assert len(Video.open(out / "upscale" / "ours.mp4")) == 4

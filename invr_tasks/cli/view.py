@@ -1,0 +1,41 @@
+"""``invr view FILE.invr|RUN``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+import tyro
+
+from invr_tasks.cli.options import Device, Flag
+from invr_tasks.cli.parse import parse
+
+
+@dataclass(frozen=True)
+class ViewCommand:
+    """Look at what was fitted, in a browser on this machine: any instant, part and detail, and the source beside it."""
+
+    file: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="FILE.invr|RUN")]
+    """what was fitted, or a folder that holds one such file, as `invr demo` leaves"""
+    source: Annotated[str | None, tyro.conf.arg(metavar="CLIP")] = None
+    """The clip to wipe against; left out, given.* in the folder, if it is there."""
+    port: int = 0
+    """Of 127.0.0.1; 0 takes any that is free."""
+    no_browser: Flag = False
+    """Only say the address."""
+    device: Device = "auto"
+    """Where to compute; auto takes CUDA where there is one."""
+
+
+def view(arguments: list[str]) -> int:
+    """Serve the viewer until Ctrl-C."""
+    parsed = parse(ViewCommand, "invr view", arguments)
+    from invr_tasks.view.serve import listen, require, serve
+
+    require()
+    with listen(parsed.port) as held:
+        from invr_tasks.view.opened import open_all
+
+        opened = open_all(parsed.file, parsed.source, parsed.device)
+        serve(opened, held, not parsed.no_browser, lambda text: print(text, flush=True))
+    return 0

@@ -1,0 +1,157 @@
+"""One run as one self-contained page: pictures to compare by a wipe, curves, and where it all comes from."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from invr_core.atomic import atomic_file
+from invr_core.video import Video
+from invr_tasks.metrics import compare
+from invr_tasks.page.cautions import cautions
+from invr_tasks.page.curve import Curve
+from invr_tasks.page.gallery import Gallery, gallery
+from invr_tasks.page.instants import Series, choose, explained
+from invr_tasks.page.parts import Parts
+from invr_tasks.page.plot import Curves
+from invr_tasks.page.tables import figures, origin, settings
+from invr_tasks.page.target import check_page
+from invr_tasks.run import Result, Score
+from invr_tasks.task import Source, Task
+
+
+def write_report(
+    path: str | Path,
+    task: Task[Any],
+    source: Source,
+    result: Result,
+    *,
+    truth: Video | None = None,
+    scored: Score | None = None,
+    curve: Curve | None = None,
+    facts: Mapping[str, object] | None = None,
+) -> None:
+    """Write a run as one HTML file to look at, atomically: nothing in it is loaded from elsewhere.
+
+    Up to six instants are rendered anew: those that went worst, and typical ones. Where the truth is known they are
+    chosen by the answer's PSNR, otherwise by how well the fit explains what was given.
+
+    Args:
+        path: ends in ``.html``.
+        task: that was run.
+        source: it was run on.
+        result: of `invr_tasks.run.run`, or that of a `Score`.
+        truth: the clip that the answer should be; None where it is not known.
+        scored: of `invr_tasks.run.score` for this truth; None to compare here.
+        curve: that noted the fit; None leaves out how it went.
+        facts: further lines for the table of what was asked, such as names of files.
+
+    Raises:
+        BadOutput: if the name ends otherwise, or cannot be written.
+
+    Example:
+        ``score = invr_tasks.run.score(task, clip, on_step=curve)``, then
+        ``write_report("run.html", task, score.source, score.result, truth=clip, scored=score, curve=curve)``
+    """
+    target = Path(path)
+    check_page(target)
+    rep = result.representation
+    parts = Parts(rep, _step(source.video))
+    naive = None if truth is None else task.naive(source)
+    known = None if truth is None else _scores(task, source, result, truth, naive, scored)
+    fitted = explained(task.observe(source), rep, "the fit, against what was given")
+    series = [fitted] if known is None else known
+    instants = choose(series[0])
+    shown = gallery(instants, parts, source.video, result.video, naive, truth)
+    text = (
+        _environment()
+        .get_template("report.html")
+        .render(
+            task=type(task).__name__,
+            answer=result.video,
+            figures=figures(result, known, fitted, curve),
+            cautions=cautions(result, series[0], known is not None, shown, curve),
+            shown=shown,
+            plots=_plots(series, fitted, known is not None, shown, curve),
+            settings=settings(task, source, result, facts or {}),
+            origin=origin(result),
+            style=_part("page.css"),
+            script=_part("report.js"),
+        )
+    )
+    with atomic_file(target) as private:
+        private.write_text(text, encoding="utf-8")
+
+
+def _step(video: Video) -> float:
+    """Seconds from one given frame to the next, typically."""
+    return float((video.times[1:] - video.times[:-1]).median()) if len(video) > 1 else 1 / video.fps
+
+
+def _scores(
+    task: Task[Any], source: Source, result: Result, truth: Video, naive: Video | None, scored: Score | None
+) -> list[Series]:
+    """PSNR of the answer over time, then that of the naive one."""
+    if scored is not None:
+        return [Series.of("ours", scored.scores), Series.of("naive", scored.naive)]
+    judged = task.judged(source, truth)
+    both = (("ours", result.video), ("naive", naive))
+    return [Series.of(name, compare(video, truth, judged)) for name, video in both if video is not None]
+
+
+def _plots(
+    series: Sequence[Series], fitted: Series, known: bool, shown: Gallery, curve: Curve | None
+) -> list[tuple[str, Any]]:
+    """A caption and an SVG for each."""
+    first = series[0]
+    marks = [(instant.time, instant.psnr) for instant in shown.instants]
+    lines = [(one.name, list(zip(one.times, one.psnr, strict=True))) for one in series]
+    against = "the truth" if known else "what was given"
+    plots = [(f"PSNR over time, against {against}; the rings are the instants shown above", lines, marks)]
+    if known:
+        given = (fitted.name, list(zip(fitted.times, fitted.psnr, strict=True)))
+        plots.append(("How well the fit explains what was given, over time", [given], []))
+    drawn = [(title, Curves(title, "seconds of the clip", "PSNR, dB", line, mark).svg()) for title, line, mark in plots]
+    if curve is not None and curve.points:
+        title = "The fit: PSNR of recent batches"
+        drawn.append((title, Curves(title, "seconds of the fit", "PSNR, dB", [("recent batches", curve.points)]).svg()))
+    return drawn if first.psnr else drawn[1:]
+
+
+@cache
+def _environment() -> Environment:
+    return Environment(
+        loader=PackageLoader("invr_tasks.page"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+
+
+@dataclass(frozen=True)
+class Inline:
+    """A style or a script of ours within the page.
+
+    Args:
+        text: itself.
+        digest: what the page's own policy allows it by; it allows nothing else.
+    """
+
+    text: Markup
+    digest: str
+
+
+@cache
+def _part(name: str) -> Inline:
+    text = (Path(__file__).parent / "templates" / name).read_text(encoding="utf-8")
+    return Inline(Markup(text), base64.b64encode(hashlib.sha256(text.encode()).digest()).decode())

@@ -1,0 +1,163 @@
+"""What the viewer was opened on, and the one thing it does: draw a part of it as a PNG."""
+
+from __future__ import annotations
+
+import io
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from invr_core.errors import BadFile, BadInput
+from invr_core.query import Region
+from invr_core.representation import Representation
+from invr_core.storage import SUFFIX, load
+from invr_core.video import Video
+from invr_tasks.page.parts import Parts, fitting, frame_at
+
+SOURCE = "source"
+"""The part that is the clip it is compared with, not the representation."""
+MOST_PIXELS = 8_000_000
+"""Of a whole frame at the zoom that is asked for, whatever of it is shown."""
+MOST_TICKS = 600
+"""Instants of given frames that are marked."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One picture, as a page asks for it.
+
+    Args:
+        part: a name in `Opened.names`.
+        time: seconds.
+        size: (H, W) of the whole frame in pixels.
+        region: what of it is shown.
+    """
+
+    part: str
+    time: float
+    size: tuple[int, int]
+    region: Region
+
+
+class Opened:
+    """A fitted clip, and the clip that it is held against.
+
+    Args:
+        name: for the title.
+        rep: the fitted clip.
+        source: what it is compared with; None for nothing.
+    """
+
+    def __init__(self, name: str, rep: Representation, source: Video | None = None) -> None:
+        self.name, self.rep, self.source = name, rep, source
+        self.frames = _instants(rep, source)
+        gaps = sorted(after - before for before, after in zip(self.frames, self.frames[1:], strict=False))
+        self.step = gaps[len(gaps) // 2] if gaps else (rep.span[1] - rep.span[0]) / 25 or 0.04
+        self._parts = Parts(rep, self.step)
+        self.names = (*self._parts.names, *((SOURCE,) if source is not None else ()))
+
+    def facts(self) -> dict[str, Any]:
+        """What the page needs to know, as JSON values."""
+        every = math.ceil(len(self.frames) / MOST_TICKS) or 1
+        return {
+            "name": self.name,
+            "span": list(self.rep.span),
+            "size": list(self.rep.size),
+            "step": self.step,
+            "frames": self.frames[::every],
+            "parts": {name: self._parts.told(name) for name in self.names},
+            "pixels": MOST_PIXELS,
+        }
+
+    def read(self, given: Mapping[str, str]) -> Asked:
+        """What a page asks for, checked.
+
+        Args:
+            given: ``part``, ``t`` in seconds, ``width`` of the whole frame in pixels, and the region as fractions
+                ``left``, ``top``, ``w``, ``h``; all but ``t`` may be left out.
+
+        Raises:
+            BadInput: naming what is wrong.
+        """
+        part = given.get("part", "full")
+        if part not in self.names:
+            raise BadInput(f"there is no part {part[:40]!r}; there are {', '.join(self.names)}")
+        first, last = self.rep.span
+        time = _number(given, "t", None)
+        if not first - 1e-6 <= time <= last + 1e-6:
+            raise BadInput(f"t={time:g} lies outside the clip; give {first:g} to {last:g}")
+        height, width = self.rep.size
+        wide = _number(given, "width", width)
+        if not 1 <= wide <= 1e6 or wide != int(wide):
+            raise BadInput(f"width={wide:g} must be a whole number of pixels, at least 1")
+        size = (max(1, math.floor(wide * height / width + 0.5)), int(wide))  # rounded as the page does
+        if math.prod(size) > MOST_PIXELS:
+            most = math.isqrt(MOST_PIXELS * width // height)
+            raise BadInput(f"width={wide:g} is too large; at most {most} pixels are rendered")
+        edges = [_number(given, name, default) for name, default in (("top", 0), ("left", 0), ("h", 1), ("w", 1))]
+        return Asked(part, min(max(time, first), last), size, Region(*edges))
+
+    def png(self, asked: Asked) -> bytes:
+        """Draw it; every pixel is as it was rendered."""
+        if asked.part == SOURCE and self.source is not None:
+            picture = fitting(frame_at(self.source, asked.time)[0], asked.size, asked.region)
+        else:
+            picture = self._parts.draw(asked.part, asked.time, asked.size, asked.region)
+        out = io.BytesIO()
+        Image.fromarray(picture).save(out, "PNG", compress_level=1)
+        return out.getvalue()
+
+
+def find(path: Path) -> tuple[Path, Path | None]:
+    """The fitted file, and the clip beside it, of what the user names: a file, or the folder that a run has left.
+
+    Raises:
+        BadFile: if a folder does not hold exactly one.
+    """
+    if not path.is_dir():
+        return path, None
+    fitted = sorted(path.glob(f"*{SUFFIX}"))
+    if len(fitted) != 1:
+        held = ", ".join(file.name for file in fitted[:5]) or "none"
+        raise BadFile(f"{path}: a run to view holds one {SUFFIX} file, this folder holds {held}; name the file")
+    return fitted[0], next((file for file in sorted(path.glob("given.*")) if file.is_file()), None)
+
+
+def open_all(path: str, source: str | None, device: str = "auto") -> Opened:
+    """Open what the user names.
+
+    Args:
+        path: a ``.invr`` file, or a folder with one.
+        source: the clip to hold it against; None for that beside it, if there is one.
+        device: where to compute.
+
+    Raises:
+        BadFile: if something is missing or damaged.
+    """
+    file, beside = find(Path(path))
+    clip = source or beside
+    return Opened(file.name, load(file, device), None if clip is None else Video.open(clip))
+
+
+def _instants(rep: Representation, source: Video | None) -> list[float]:
+    """Of the frames that were given, as far as that is known, within the span."""
+    geometry = getattr(rep, "geometry", None)
+    times = source.times.tolist() if geometry is None and source is not None else getattr(geometry, "times", ())
+    return [float(time) for time in times if rep.span[0] <= time <= rep.span[1]]
+
+
+def _number(given: Mapping[str, str], name: str, default: float | None) -> float:
+    text = given.get(name)
+    if text is None and default is not None:
+        return default
+    try:
+        value = float(text or "nothing")
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        raise BadInput(f"{name} must be a number, got {(text or 'nothing')[:40]!r}")
+    return value
