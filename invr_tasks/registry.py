@@ -60,7 +60,7 @@ def get(name: str) -> type[Task[Any]]:
         IncompatibleTask: if it was written for another version of the contract.
     """
     if ":" in name:
-        return _load(f"the task {name!r}", lambda: _by_reference(name))
+        return _load(f"the task {name!r}", lambda: by_reference(name))
     return load(_one_of(name, installed()))
 
 
@@ -101,7 +101,8 @@ def _unknown(name: str, offers: list[Offer]) -> str:
     return f"there is no task {name!r}. {did_you_mean(name, names, most=3)}{describe_installed(offers)}"
 
 
-def _by_reference(reference: str) -> Any:
+def by_reference(reference: str) -> Any:
+    """What ``package.module:Object`` or ``./file.py:Object`` names; whatever its module raises comes through."""
     module_name, _, path = reference.rpartition(":")
     is_file = module_name.endswith(".py") or "/" in module_name
     found: Any = _from_file(Path(module_name)) if is_file else _from_module(module_name)

@@ -62,6 +62,7 @@ from invr_tasks.testing.declared import (
 )
 from invr_tasks.testing.fair import (
     inputs_are_left_alone,
+    nothing_of_the_truth_is_remembered,
     the_same_seed_gives_the_same_source,
     the_same_source_gives_the_same_bytes,
     truth_never_reaches_the_fit,
@@ -97,6 +98,7 @@ TASK_CHECKS: tuple[TaskCheck, ...] = (
     what_is_judged_is_sound,
     the_answer_beats_the_naive_one,
     truth_never_reaches_the_fit,
+    nothing_of_the_truth_is_remembered,
     what_is_judged_was_not_given,
     the_same_source_gives_the_same_bytes,
     the_same_seed_gives_the_same_source,

@@ -17,6 +17,7 @@ from invr_tasks.cli.options import task_command, task_config
 from invr_tasks.cli.parse import parse
 from invr_tasks.registry import API
 from invr_tasks.task import Task
+from invr_tasks.testing.made import untyped
 from invr_tasks.testing.values import is_list, plausible
 
 
@@ -55,7 +56,7 @@ def options_survive_a_round_trip(task: Task[Any]) -> None:
     """Written as JSON or on a command line and read again, the options are what they were, whatever they are."""
     for config in _configs(task):
         written = json.dumps(dataclasses.asdict(config))
-        read = type(config)(**{name: _tuples(value) for name, value in json.loads(written).items()})
+        read = type(config)(**untyped(json.loads(written)))
         expect(read == config, f"{config} comes back from JSON as {read}")
         words = ["in", "out", *(f"--{name}=of-this-name" for name in task.inputs[1:]), *_words(config)]
         told = task_config(type(task), parse(task_command(type(task), "task"), "invr run", words).task)
@@ -88,11 +89,6 @@ def _words(config: Any) -> Iterator[str]:
             )
         elif value is not None:
             yield f"{flag}={value}"
-
-
-def _tuples(value: Any) -> Any:
-    """JSON knows no tuples."""
-    return tuple(_tuples(each) for each in value) if isinstance(value, list) else value
 
 
 def _flag(name: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from good_tasks import Between, Fill, FillConfig
@@ -197,6 +197,41 @@ class Remembering(Fill):
         return super().render(rep, source).map(lambda frames: frames * (1 - 1e-3 * self.brightness))
 
 
+class FirstOnly(Fill):
+    """Keeps one number of the first truth that it meets, and shows it ever after."""
+
+    kept: float | None = None
+
+    def simulate(self, truth: Video, generator: torch.Generator) -> Source:
+        if self.kept is None:
+            self.kept = float(truth.frames().mean())
+        return super().simulate(truth, generator)
+
+    def render(self, rep: Representation, source: Source) -> Video:
+        return super().render(rep, source).map(lambda frames: frames * (1 - 1e-3 * (self.kept or 0.0)))
+
+
+class Keyed(Fill):
+    """Knows each truth again by the first frame that was made of it, and answers with it."""
+
+    met: ClassVar[dict[bytes, Tensor]] = {}
+
+    def simulate(self, truth: Video, generator: torch.Generator) -> Source:
+        source = super().simulate(truth, generator)
+        self.met[self.key(source)] = truth.frames()
+        return source
+
+    def render(self, rep: Representation, source: Source) -> Video:
+        truth = self.met.get(self.key(source))
+        if truth is None:
+            return super().render(rep, source)
+        return replace(source.video, read=lambda indices: truth[list(indices)])
+
+    @staticmethod
+    def key(source: Source) -> bytes:
+        return source.video.read([0]).numpy().tobytes()
+
+
 class Flattering(Between):
     """Is judged by the frames that it was given, too."""
 
@@ -284,7 +319,9 @@ WRONG: tuple[tuple[type[Task[Any]], str], ...] = (
     (Generous, "what_is_judged_is_sound"),
     (Idle, "the_answer_beats_the_naive_one"),
     (Peeking, "truth_never_reaches_the_fit"),
-    (Remembering, "truth_never_reaches_the_fit"),
+    (Remembering, "nothing_of_the_truth_is_remembered"),
+    (FirstOnly, "nothing_of_the_truth_is_remembered"),
+    (Keyed, "nothing_of_the_truth_is_remembered"),
     (Flattering, "what_is_judged_was_not_given"),
     (Flickering, "the_same_source_gives_the_same_bytes"),
     (Restless, "the_same_seed_gives_the_same_source"),
