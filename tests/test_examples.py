@@ -15,6 +15,7 @@ from invr_tasks import registry
 
 ROOT = Path(__file__).resolve().parents[1]
 EXAMPLES = sorted((ROOT / "examples").glob("[0-9]*.py"))
+OUTSIDERS = sorted((ROOT / "examples" / "plugins").glob("*/src/*/__init__.py"))
 LEFT = {
     "01_fit_and_query": {
         "at_100_fps.mp4": (45, 160, 320),
@@ -58,6 +59,12 @@ def test_each_example_is_listed() -> None:
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
 def test_an_example_is_short(example: Path) -> None:
     assert len(example.read_text(encoding="utf-8").splitlines()) < 60
+
+
+@pytest.mark.parametrize("plugin", OUTSIDERS, ids=lambda path: path.parent.name)
+def test_a_strangers_task_is_at_most_a_hundred_lines(plugin: Path) -> None:
+    """All that its distribution holds of code, blank lines too."""
+    assert sum(len(path.read_text(encoding="utf-8").splitlines()) for path in plugin.parent.parent.rglob("*.py")) <= 100
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
