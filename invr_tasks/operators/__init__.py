@@ -6,7 +6,7 @@ The degradations give the same bytes for the same seed on every machine, so that
 
 from __future__ import annotations
 
-from invr_tasks.operators.displace import displace
+from invr_tasks.operators.camera import displace
 from invr_tasks.operators.forward import blur, shrink
 from invr_tasks.operators.holes import box_holes, moving_hole, punch, static_hole
 from invr_tasks.operators.noise import add_gaussian, add_salt_pepper

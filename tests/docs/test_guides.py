@@ -12,7 +12,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -34,12 +34,14 @@ class Reader:
         scripts: first in the search path for programs.
         modules: first in the search path for modules: what is "installed".
         shortened: what is done to each text before it is followed.
+        said: what each command has printed.
     """
 
     home: Path
     scripts: Path
     modules: str
     shortened: Callable[[str], str]
+    said: list[str] = field(default_factory=list)
 
     @classmethod
     def at(cls, folder: Path) -> Reader:
@@ -97,6 +99,7 @@ class Reader:
         }
         done = subprocess.run(command, cwd=self.home, env=environment, capture_output=True, text=True)
         assert done.returncode == 0, f"{place}: {command[-1]}\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
+        self.said.append(done.stdout)
 
 
 def shortened(text: str) -> str:
