@@ -60,14 +60,14 @@ def expect(condition: bool, message: str) -> None:
 
 
 def expect_equal(found: Tensor, expected: Tensor, what: str) -> None:
-    """The same shape, and the same values to the bit."""
-    same = found.shape == expected.shape and torch.equal(found, expected)
+    """The same shape, and the same values to the bit; what is not a number is the same as itself."""
+    same = found.shape == expected.shape and torch.allclose(found, expected, rtol=0, atol=0, equal_nan=True)
     expect(same, f"{what}: not the same to the bit ({_gap(found, expected)})")
 
 
 def expect_close(found: Tensor, expected: Tensor, what: str) -> None:
     """The same shape, and values no further apart than `ROUNDING`."""
-    close = found.shape == expected.shape and torch.allclose(found, expected, rtol=0, atol=ROUNDING)
+    close = found.shape == expected.shape and torch.allclose(found, expected, rtol=0, atol=ROUNDING, equal_nan=True)
     expect(close, f"{what}: not the same ({_gap(found, expected)})")
 
 
