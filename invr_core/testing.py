@@ -1,7 +1,7 @@
 """For the tests of anyone who writes a model or a task: the laws of a representation, and one that keeps them exactly.
 
 `check_representation` tests the laws on any representation; `CHECKS` are the same, one by one, for
-``pytest.mark.parametrize``. `ORACLES` are clips that need no fit.
+``pytest.mark.parametrize``, and `excused` leaves some of them out, with a reason. `ORACLES` are clips that need no fit.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from invr_core.checking import ROUNDING, check_all, expect, expect_close, expect_equal, expect_refused
+from invr_core.checking import ROUNDING, check_all, excused, expect, expect_close, expect_equal, expect_refused
 from invr_core.errors import OutOfSpan, Unsupported
 from invr_core.oracle import ORACLES, Cut, MovingDisc, Occlusion, PanningTexture
 from invr_core.query import Query, Region
@@ -33,6 +33,7 @@ __all__ = [
     "Occlusion",
     "PanningTexture",
     "check_representation",
+    "excused",
 ]
 
 Check = Callable[[Representation], None]

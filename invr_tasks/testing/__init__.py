@@ -9,7 +9,8 @@ In the tests of a plugin, each check is a test of its own::
     def test_it_is_a_good_task(check: TaskCheck) -> None:
         check(Deblur())
 
-Or all in one, where a check that does not apply is left out with a reason:
+One that does not apply is left out with a reason: ``excused(TASK_CHECKS, {"the_answer_is_lazy": "why"})``. Or all in
+one:
 
     >>> import torch
     >>> from invr_core import Observation, Query
@@ -45,7 +46,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from invr_core.checking import check_all
+from invr_core.checking import check_all, excused
 from invr_tasks.task import Task
 from invr_tasks.testing.answered import (
     any_order_gives_the_same_frames,
@@ -77,7 +78,7 @@ from invr_tasks.testing.given import (
 )
 from invr_tasks.testing.refused import bad_input_is_refused, other_clips_are_served
 
-__all__ = ["TASK_CHECKS", "TaskCheck", "check_task"]
+__all__ = ["TASK_CHECKS", "TaskCheck", "check_task", "excused"]
 
 TaskCheck = Callable[[Task[Any]], None]
 """Raises AssertionError, with what was expected and found, if a task does not pass."""

@@ -9,6 +9,7 @@ import io
 import json
 import re
 from collections.abc import Iterator
+from dataclasses import MISSING
 from typing import Any
 
 from invr_core.checking import expect
@@ -37,10 +38,10 @@ def the_class_states_what_it_is(task: Task[Any]) -> None:
 
 
 def options_are_explained(task: Task[Any]) -> None:
-    """``invr run NAME --help`` says what the task does and what each option means: both come from docstrings."""
+    """``invr run NAME --help`` says what the task does, what each option means, and what it is if it is not given."""
     kind = type(task)
     summary = inspect.cleandoc(vars(kind).get("__doc__") or "").split("\n")[0]
-    expect(bool(summary), f"the class {kind.__name__} has no docstring; its first line is what `invr tasks` shows")
+    expect(bool(summary), f"the class {kind.__name__} has no docstring; `invr run NAME --help` begins with it")
     said = io.StringIO()
     with contextlib.redirect_stdout(said), contextlib.suppress(SystemExit):
         parse(task_command(kind, kind.__name__), "invr run", ["--help"])
@@ -50,6 +51,11 @@ def options_are_explained(task: Task[Any]) -> None:
         expect(found is not None, f"the help does not show {_flag(field.name)}")
         unsaid = found is None or not found[1] or found[1].startswith(("(default", "(required", "(optional"))
         expect(not unsaid, f"{_flag(field.name)} has no docstring; write one under the field {field.name}")
+        shown = re.split(r"\n +--", said.getvalue()[found.start() + 1 :] if found else "", maxsplit=1)[0]
+        expect(
+            "(default: " in shown or field.default is MISSING,
+            f"the help does not show the default of {_flag(field.name)}",
+        )
 
 
 def options_survive_a_round_trip(task: Task[Any]) -> None:

@@ -20,7 +20,7 @@ from invr_core.representation import Representation
 from invr_core.video import Video
 from invr_tasks.run import score
 from invr_tasks.task import Source, Task
-from invr_tasks.testing import TASK_CHECKS, TaskCheck, check_task
+from invr_tasks.testing import TASK_CHECKS, TaskCheck, check_task, excused
 from invr_tasks.testing.cases import SPAN, truth_of
 from invr_tasks.testing.fair import nothing_of_the_truth_is_remembered, truth_never_reaches_the_fit
 
@@ -110,6 +110,16 @@ def test_an_exemption_leaves_its_check_out_and_must_be_needed() -> None:
     check_task(Wordy(), {"the_prior_is_one_number": "it is to be wrong here"})
     with pytest.raises(AssertionError, match=r"^Between fails 1 check.*\nthe_prior_is_one_number: exempt .*it passes"):
         check_task(Between(), {"the_prior_is_one_number": "a whim"})
+
+
+def test_an_exemption_of_one_check_of_many_is_of_that_one() -> None:
+    checks = excused(TASK_CHECKS, {"the_prior_is_one_number": "it is to be wrong here"})
+    assert [check.__name__ for check in checks] == [check.__name__ for check in TASK_CHECKS]
+    assert not list(failing(Wordy(), tuple(c for c in checks if c.__name__ == "the_prior_is_one_number")))
+    assert list(failing(Between(), tuple(c for c in checks if "prior" in c.__name__))) == ["the_prior_is_one_number"]
+    for wrong in ({"no_such_check": "a whim"}, {"the_prior_is_one_number": " "}):
+        with pytest.raises(AssertionError, match=next(iter(wrong))):
+            excused(TASK_CHECKS, wrong)
 
 
 def test_the_page_lists_the_wrong_tasks_and_models() -> None:

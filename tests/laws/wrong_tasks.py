@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import torch
+import tyro
 from good_tasks import Between, Fill, FillConfig
 from torch import Tensor
 
+from invr_core.errors import BadInput
 from invr_core.observation import Observation
 from invr_core.query import Query
 from invr_core.representation import Representation
@@ -40,6 +42,17 @@ class Terse(Between):
     @dataclass(frozen=True)
     class Config:
         reach: bool = False
+
+
+class Coy(Between):
+    """Does not say what its option is if it is not given."""
+
+    @dataclass(frozen=True)
+    class Config:
+        """Options."""
+
+        reach: Annotated[bool, tyro.conf.arg(help_behavior_hint="(left to us)")] = False
+        """Whether to look further."""
 
 
 class Doubling(Fill):
@@ -287,6 +300,20 @@ class Credulous(Fill):
             """Is missing."""
 
 
+class Vague(Fill):
+    """Refuses an option, and does not say which."""
+
+    @dataclass(frozen=True)
+    class Config(FillConfig):
+        """Options."""
+
+        def __post_init__(self) -> None:
+            try:
+                super().__post_init__()
+            except BadInput:
+                raise BadInput("this cannot be") from None
+
+
 class Careless(Fill):
     """Does not look whether the mask fits until it is read."""
 
@@ -301,6 +328,7 @@ WRONG: tuple[tuple[type[Task[Any]], str], ...] = (
     (Loose, "the_class_states_what_it_is"),
     (Silent, "options_are_explained"),
     (Terse, "options_are_explained"),
+    (Coy, "options_are_explained"),
     (Doubling, "options_survive_a_round_trip"),
     (Hoarder, "the_source_is_sound"),
     (Doubting, "the_observation_is_sound"),
@@ -329,6 +357,7 @@ WRONG: tuple[tuple[type[Task[Any]], str], ...] = (
     (Paced, "other_clips_are_served"),
     (Onesided, "other_clips_are_served"),
     (Credulous, "bad_input_is_refused"),
+    (Vague, "bad_input_is_refused"),
     (Careless, "bad_input_is_refused"),
 )
 """Each wrong task, and the check that catches it: the only one that it fails."""
