@@ -121,6 +121,7 @@ def _from_file(path: Path) -> Any:
         raise ImportError(f"{path} is not a Python file")
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module  # dataclasses look their module up
+    _look_into(path.parent)  # for what lies beside it, as if the file were run
     try:
         spec.loader.exec_module(module)
     except BaseException:
@@ -130,11 +131,15 @@ def _from_file(path: Path) -> Any:
 
 
 def _from_module(name: str) -> Any:
-    here = str(Path.cwd())
-    if here not in sys.path:  # a console script, unlike `python -m`, does not look into the current folder
-        sys.path.append(here)
-    importlib.invalidate_caches()
+    _look_into(Path.cwd())  # a console script, unlike `python -m`, does not look into the current folder
     return importlib.import_module(name)
+
+
+def _look_into(folder: Path) -> None:
+    """Find modules in a folder, too, after all others."""
+    if str(folder) not in sys.path:
+        sys.path.append(str(folder))
+    importlib.invalidate_caches()
 
 
 def _load(whose: str, importer: Callable[[], Any]) -> type[Task[Any]]:
