@@ -140,6 +140,13 @@ def test_each_hook_has_a_picture_of_today(tmp_path: Path) -> None:
     assert [name for name in drawn if f"(../pictures/{name})" not in guide] == []
 
 
+def test_the_page_of_the_model_shows_its_picture_of_today(tmp_path: Path) -> None:
+    folder = ROOT / "docs" / "pictures"
+    subprocess.run([sys.executable, str(folder / "model.py"), str(tmp_path)], check=True)
+    assert (tmp_path / "model.svg").read_text(encoding="utf-8") == (folder / "model.svg").read_text(encoding="utf-8")
+    assert "](pictures/model.svg)" in (ROOT / "docs" / "model.md").read_text(encoding="utf-8")
+
+
 def test_the_guide_to_settings_invents_no_figure() -> None:
     guide = (ROOT / "docs" / "guides" / "choosing_settings.md").read_text(encoding="utf-8")
     measured = "".join(page.read_text(encoding="utf-8") for page in (ROOT / "docs" / "benchmarks").glob("*.md"))
