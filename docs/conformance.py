@@ -33,7 +33,7 @@ def page() -> str:
     models = runpy.run_path(str(LAWS / "test_laws.py"))
     wrong_tasks = [(wrong, check) for wrong, check in tasks["WRONG"]]
     wrong_models = [(type(wrong), check) for wrong, check in models["BROKEN"]]
-    wrong_models.append((models["Forgetful"], "saving_is_exact"))
+    wrong_models += [(wrong, "saving_is_exact") for wrong, _ in models["STORED"]]
     return "\n".join(
         [
             INTRODUCTION,

@@ -14,6 +14,7 @@ from invr_core import FitConfig, Observation, Query, Video, fit
 from invr_core.models.cwrnn import CWRNN
 from invr_core.observation import framewise, squared
 from invr_tasks.metrics import compare
+from invr_tasks.perceptual import allow_torchvision
 from invr_tasks.task import as_video
 
 CLIP = Path(__file__).parent / "data" / "bunny.mp4"
@@ -24,9 +25,10 @@ def lens(library: Library) -> torch.nn.Module:
     """A lens that is out of focus, as a library of one's choice has it."""
     if library == "kornia":
         return kornia.filters.GaussianBlur2d((9, 9), (1.2, 1.2))
-    import deepinv  # not among the requirements of invr: pip install deepinv
+    allow_torchvision()  # which deepinv imports, and which may be built for another torch
+    import deepinv  # not among the requirements of invr: pip install 'invr[interop]'
 
-    blur = deepinv.physics.functional.blur.gaussian_blur(sigma=1.2)
+    blur = deepinv.physics.functional.blur.gaussian_blur(sigma=(1.2, 1.2))
     return deepinv.physics.Blur(blur, padding="reflect", noise_model=deepinv.physics.GaussianNoise(0.1))
 
 
@@ -40,9 +42,8 @@ def main(library: Library = "kornia", out: Path = Path("invr-examples/07_any_ope
     """
     clip, physics = Video.open(CLIP)[34:42], lens(library)
     torch.manual_seed(1)
-    seen = physics(clip.frames())  # deepinv's adds the noise itself
-    seen = seen if library == "deepinv" else seen + 0.1 * torch.randn(seen.shape)
-    given = Video.of(seen.clamp(0, 1), clip.times)
+    noise = 0 if library == "deepinv" else 0.1 * torch.randn(len(clip), 3, *clip.size)  # deepinv's adds its own
+    given = Video.of((physics(clip.frames()) + noise).clamp(0, 1), clip.times)
 
     observation = Observation(given, forward=framewise(physics), distance=squared)  # noise is left to the distance
     rep = fit(observation, CWRNN(), FitConfig(steps=steps))

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 import re
+import sys
 import warnings
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from importlib.metadata import Distribution, EntryPoint, distributions, entry_points
+from pathlib import Path
 from typing import Any
 
 
@@ -37,6 +40,20 @@ class Offer:
     def qualified(self) -> str:
         """``distribution/name``: the name that no other distribution can claim."""
         return f"{self.distribution}/{self.name}"
+
+    def first_line(self) -> str:
+        """The first line of its module's docstring, read from the source, which is not run; "" where there is none."""
+        spec, places, path = None, None, ""
+        try:
+            for part in self.value.partition(":")[0].strip().split("."):
+                path = f"{path}.{part}".lstrip(".")
+                found = (finder.find_spec(path, places) for finder in sys.meta_path)
+                spec = next(each for each in found if each is not None)
+                places = spec.submodule_search_locations
+            tree = ast.parse(Path((spec and spec.origin) or "").read_text(encoding="utf-8"))
+        except Exception:  # no such module, no source, or none that can be read: whatever a stranger's finder raises
+            return ""
+        return (ast.get_docstring(tree) or "").partition("\n")[0]
 
     def load(self) -> Any:
         """Import the object; whatever its module raises comes through."""

@@ -1,7 +1,7 @@
 """For the tests of anyone who writes a model or a task: the laws of a representation, and one that keeps them exactly.
 
 `check_representation` tests the laws on any representation; `CHECKS` are the same, one by one, for
-``pytest.mark.parametrize``. `ORACLES` are clips that need no fit.
+``pytest.mark.parametrize``, and `excused` leaves some of them out, with a reason. `ORACLES` are clips that need no fit.
 """
 
 from __future__ import annotations
@@ -16,11 +16,12 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from invr_core.checking import ROUNDING, check_all, expect, expect_close, expect_equal, expect_refused
+from invr_core.checking import ROUNDING, check_all, excused, expect, expect_close, expect_equal, expect_refused
 from invr_core.errors import OutOfSpan, Unsupported
 from invr_core.oracle import ORACLES, Cut, MovingDisc, Occlusion, PanningTexture
 from invr_core.query import Query, Region
 from invr_core.representation import Motion, Representation
+from invr_core.sampling import sample, target_grid
 from invr_core.storage import load
 
 __all__ = [
@@ -32,6 +33,7 @@ __all__ = [
     "Occlusion",
     "PanningTexture",
     "check_representation",
+    "excused",
 ]
 
 Check = Callable[[Representation], None]
@@ -182,6 +184,29 @@ def motion_is_sound(rep: Representation) -> None:
     expect(furthest < ROUNDING, f"from an instant to itself, a pixel moves by {furthest:g} pixels")
 
 
+def motion_carries_the_picture(rep: Representation) -> None:
+    """Where motion is offered and trusted, and something moves: a picture that is carried along it is closer to the
+    other instant's than one left as it is, one carried against it, or one carried with x and y exchanged.
+
+    A model that has learnt no motion passes: nothing moves by more than half a pixel.
+    """
+    first, last = rep.span
+    begin = first + torch.tensor([0.1, 0.3, 0.6, 0.9], dtype=torch.float64) * (last - first)
+    wrong: dict[str, float] = {"along it": 0, "not at all": 0, "against it": 0, "with x and y exchanged": 0}
+    for step in ((last - first) / 16, (first - last) / 16):
+        motion = _motion(rep, begin, begin + step)
+        if motion is None:
+            return
+        shown, other = _ask(rep, Query(begin)), _ask(rep, Query(begin + step))
+        flow = motion.flow.to(other)
+        trusted = motion.confidence * (flow.norm(dim=1, keepdim=True) > 0.5)
+        for way, tried in zip(wrong, (flow, 0 * flow, -flow, flow.flip(1)), strict=True):
+            wrong[way] += float((trusted * (sample(other, target_grid(tried))[0] - shown).abs()).sum())
+    right = wrong.pop("along it")
+    for way, error in wrong.items():
+        expect(right <= error, f"carried along the motion, pictures are off by {right:.3g} in all; {way}, {error:.3g}")
+
+
 # ------------------------------------------------------------------------- storage
 def saving_is_exact(rep: Representation) -> None:
     """Saved and loaded: the same span, size, parts, and pictures to the bit; saved twice: the same bytes."""
@@ -211,6 +236,7 @@ CHECKS: tuple[Check, ...] = (
     outside_the_span_is_refused,
     time_is_continuous,
     motion_is_sound,
+    motion_carries_the_picture,
     saving_is_exact,
 )
 """Every law, as a function of a representation."""

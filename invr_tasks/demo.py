@@ -29,7 +29,7 @@ from invr_tasks.perceptual import lpips_if_ready
 from invr_tasks.pixels import to_bytes
 from invr_tasks.provenance import provenance
 from invr_tasks.report import Row, contact_sheet, table
-from invr_tasks.run import Score, run
+from invr_tasks.run import Score, renewed, run
 from invr_tasks.task import Source, Task
 
 TASKS = ("interpolate", "inpaint", "denoise", "upscale")
@@ -147,10 +147,11 @@ def _one(
     """Simulate, answer, score and save one task; also whether its fit was interrupted."""
     source: Source = task.simulate(truth, torch.Generator().manual_seed(fit_config.seed))
     judged = task.judged(source, truth)
-    naive = _kept(task.naive(source))
+    asked = renewed(task)  # which has not met the truth
+    naive = _kept(asked.naive(source))
     began = time.monotonic()
     curve = Curve(reporter.on_step)
-    result = run(task, source, fit_config=fit_config, on_step=curve)
+    result = run(asked, source, fit_config=fit_config, on_step=curve)
     ours = _kept(reporter.watched(result.video))
     seconds = time.monotonic() - began
     if result.interrupted:

@@ -18,6 +18,7 @@ from packaging.requirements import Requirement
 
 from invr_core.discovery import DiscoveryWarning, Offer, normalized
 from invr_core.errors import BadInput, Unsupported
+from invr_tasks.loading import tried
 
 ENCODERS = ("libx264", "ffv1", "gif")
 """Of FFmpeg, that the outputs need."""
@@ -57,8 +58,7 @@ def diagnose() -> list[Finding]:
         "device": _devices,
         "codec": _codecs,
         "lpips weights": _lpips,
-        "tasks": _tasks,
-        "models": _models,
+        "plugins": _plugins,
     }
     findings = chain.from_iterable(_guarded(name, look) for name, look in looks.items())
     return list(dict.fromkeys(findings))  # tasks and models meet the same unreadable metadata
@@ -180,25 +180,18 @@ def _lpips() -> Iterator[Finding]:
 
 
 # ------------------------------------------------------------------ plugins
-def _tasks() -> Iterator[Finding]:
-    from invr_tasks import registry
-    from invr_tasks.cli.options import task_command
+def _plugins() -> Iterator[Finding]:
+    from invr_core.models import registry as models
+    from invr_tasks import registry as tasks
 
-    offers = yield from _listed(registry.installed)
-    if not offers:
-        yield Finding("task", registry.describe_installed(offers), ok=False)
-    for offer in offers:
-        yield _plugin("task", offer, lambda offer: task_command(registry.load(offer), offer.name), offers)
-
-
-def _models() -> Iterator[Finding]:
-    from invr_core.models import registry
-
-    offers = yield from _listed(registry.installed)
-    if not offers:
+    found = [("task", offer) for offer in (yield from _listed(tasks.installed))]
+    if not found:
+        yield Finding("task", tasks.describe_installed([]), ok=False)
+    found += [("model", offer) for offer in (yield from _listed(models.installed))]
+    if not any(kind == "model" for kind, _ in found):
         yield Finding("model", "none is installed; install invr again: pip install -e .", ok=False)
-    for offer in offers:
-        yield _plugin("model", offer, registry.load, offers)
+    for (kind, offer), fault in zip(found, tried(found), strict=True):
+        yield _plugin(kind, offer, fault, [other for its, other in found if its == kind])
 
 
 def _listed(installed: Callable[[], list[Offer]]) -> Generator[Finding, None, list[Offer]]:
@@ -211,15 +204,13 @@ def _listed(installed: Callable[[], list[Offer]]) -> Generator[Finding, None, li
     return offers
 
 
-def _plugin(kind: str, offer: Offer, load: Callable[[Offer], object], offers: list[Offer]) -> Finding:
+def _plugin(kind: str, offer: Offer, fault: str, offers: list[Offer]) -> Finding:
     """One plugin: it loads, what it needs is there, and its name is its own."""
     name = f"{kind} {offer.name}"
     faults = _faults(offer)
-    try:
-        load(offer)
-    except Exception as cause:
+    if fault:
         mend = "; ".join(faults) or f"mend, upgrade or remove it: pip uninstall {offer.distribution}"
-        return Finding(name, f"{cause}; {mend}", ok=False)
+        return Finding(name, f"{fault}; {mend}", ok=False)
     rivals = [other for other in offers if other.name == offer.name and other is not offer]
     if rivals:
         faults.append(f"also offered by {', '.join(each.distribution for each in rivals)}: ask for {offer.qualified}")

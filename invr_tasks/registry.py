@@ -60,7 +60,7 @@ def get(name: str) -> type[Task[Any]]:
         IncompatibleTask: if it was written for another version of the contract.
     """
     if ":" in name:
-        return _load(f"the task {name!r}", lambda: _by_reference(name))
+        return _load(f"the task {name!r}", lambda: by_reference(name))
     return load(_one_of(name, installed()))
 
 
@@ -101,7 +101,8 @@ def _unknown(name: str, offers: list[Offer]) -> str:
     return f"there is no task {name!r}. {did_you_mean(name, names, most=3)}{describe_installed(offers)}"
 
 
-def _by_reference(reference: str) -> Any:
+def by_reference(reference: str) -> Any:
+    """What ``package.module:Object`` or ``./file.py:Object`` names; whatever its module raises comes through."""
     module_name, _, path = reference.rpartition(":")
     is_file = module_name.endswith(".py") or "/" in module_name
     found: Any = _from_file(Path(module_name)) if is_file else _from_module(module_name)
@@ -120,6 +121,7 @@ def _from_file(path: Path) -> Any:
         raise ImportError(f"{path} is not a Python file")
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module  # dataclasses look their module up
+    _look_into(path.parent)  # for what lies beside it, as if the file were run
     try:
         spec.loader.exec_module(module)
     except BaseException:
@@ -129,11 +131,15 @@ def _from_file(path: Path) -> Any:
 
 
 def _from_module(name: str) -> Any:
-    here = str(Path.cwd())
-    if here not in sys.path:  # a console script, unlike `python -m`, does not look into the current folder
-        sys.path.append(here)
-    importlib.invalidate_caches()
+    _look_into(Path.cwd())  # a console script, unlike `python -m`, does not look into the current folder
     return importlib.import_module(name)
+
+
+def _look_into(folder: Path) -> None:
+    """Find modules in a folder, too, after all others."""
+    if str(folder) not in sys.path:
+        sys.path.append(str(folder))
+    importlib.invalidate_caches()
 
 
 def _load(whose: str, importer: Callable[[], Any]) -> type[Task[Any]]:

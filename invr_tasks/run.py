@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
 
@@ -27,6 +27,7 @@ TOLERANCE = 1e-9
 """Seconds by which an instant may lie outside a span through rounding."""
 
 OnStep = Callable[[Progress], None]
+T = TypeVar("T", bound=Task[Any])
 
 
 @dataclass(frozen=True, eq=False)
@@ -180,7 +181,8 @@ def score(
 ) -> Score:
     """Simulate a source from a clip whose answer is known, run the task on it, and compare.
 
-    The truth reaches `Task.simulate`, `Task.judged` and the comparison, never the fit.
+    The truth reaches `Task.simulate`, `Task.judged` and the comparison, never the fit: what is fitted and answered is
+    done by a `renewed` task, which has met the source alone.
 
     Args:
         task: with its options.
@@ -195,10 +197,16 @@ def score(
     from invr_tasks.metrics import compare
 
     source = task.simulate(truth, torch.Generator().manual_seed(seed))
-    result = run(task, source, model=model, fit_config=fit_config, rep=rep, on_step=on_step)
+    asked = renewed(task)
+    result = run(asked, source, model=model, fit_config=fit_config, rep=rep, on_step=on_step)
     judged = task.judged(source, truth)
-    ours, naive = (compare(video, truth, judged, perceptual) for video in (result.video, task.naive(source)))
+    ours, naive = (compare(video, truth, judged, perceptual) for video in (result.video, asked.naive(source)))
     return Score(source, result, ours, naive)
+
+
+def renewed(task: T) -> T:
+    """A task of the same options that has met nothing yet: what the other one keeps in itself, it does not know."""
+    return type(task)(task.config)
 
 
 def default_model(name: str = DEFAULT_MODEL, params: int | None = None) -> ModelConfig:

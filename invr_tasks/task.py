@@ -53,7 +53,8 @@ C = TypeVar("C")
 class Task(ABC, Generic[C]):
     """One thing to ask of a fitted clip. Subclass it, name the class in the entry-point group ``invr.tasks``.
 
-    `truth` reaches only `simulate` and `judged`: by signature it cannot reach the fit.
+    `truth` reaches only `simulate` and `judged`: by signature it cannot reach the fit, and what is scored is done by an
+    instance that has met the source alone. So an instance must be what its options say: ``type(task)(task.config)``.
 
     Args:
         config: the options of this task; None for the defaults of ``Config``.

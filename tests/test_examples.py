@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from invr_tasks import registry
 
 ROOT = Path(__file__).resolve().parents[1]
 EXAMPLES = sorted((ROOT / "examples").glob("[0-9]*.py"))
+OUTSIDERS = sorted((ROOT / "examples" / "plugins").glob("*/src/*/__init__.py"))
 LEFT = {
     "01_fit_and_query": {
         "at_100_fps.mp4": (45, 160, 320),
@@ -60,6 +62,12 @@ def test_an_example_is_short(example: Path) -> None:
     assert len(example.read_text(encoding="utf-8").splitlines()) < 60
 
 
+@pytest.mark.parametrize("plugin", OUTSIDERS, ids=lambda path: path.parent.name)
+def test_a_strangers_task_is_at_most_a_hundred_lines(plugin: Path) -> None:
+    """All that its distribution holds of code, blank lines too."""
+    assert sum(len(path.read_text(encoding="utf-8").splitlines()) for path in plugin.parent.parent.rglob("*.py")) <= 100
+
+
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
 def test_an_example_runs_and_leaves_what_can_be_read(example: Path, tmp_path: Path) -> None:
     said = run(example, "--out", "out", "--steps", "3", cwd=tmp_path)
@@ -73,6 +81,15 @@ def test_an_example_runs_and_leaves_what_can_be_read(example: Path, tmp_path: Pa
     for path in (tmp_path / "out").glob("*.invr"):
         rep = load(path)
         assert rep(Query(torch.tensor(rep.span, dtype=torch.float64))).isfinite().all()
+
+
+def test_the_operator_of_deepinv_does_as_well_as_that_of_kornia(tmp_path: Path) -> None:
+    if find_spec("deepinv") is None:
+        pytest.skip("DEEPINV IS NOT TESTED: it is not installed here (pip install -c constraints.txt -e '.[interop]')")
+    (example,) = (path for path in EXAMPLES if path.stem == "07_any_operator")
+    said = run(example, "--library", "deepinv", "--out", "out", "--steps", "3", cwd=tmp_path)
+    found = re.search(BETTER[example.stem], said)
+    assert found and float(found[1]) > float(found[2]), said
 
 
 def test_an_example_defaults_to_a_folder_that_git_ignores() -> None:

@@ -1,9 +1,13 @@
-"""``invr tasks`` and ``invr models``: what is installed, from metadata; nothing of it is imported."""
+"""``invr tasks`` and ``invr models``: what is installed, from metadata; nothing of it is imported.
+
+A distribution's summary says what its task is for. One that offers several models says nothing of each: of a model the
+first line of its module is shown.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rich.console import Console
 from rich.table import Table
@@ -39,7 +43,8 @@ def tasks(arguments: list[str]) -> int:
 def models(arguments: list[str]) -> int:
     """Print the installed models."""
     parse(ModelsCommand, "invr models", arguments)
-    _print(model_registry.installed())
+    offers = model_registry.installed()
+    _print([replace(offer, summary=offer.first_line() or offer.summary) for offer in offers])
     return 0
 
 

@@ -6,6 +6,7 @@ The degradations give the same bytes for the same seed on every machine, so that
 
 from __future__ import annotations
 
+from invr_tasks.operators.camera import displace
 from invr_tasks.operators.forward import blur, shrink
 from invr_tasks.operators.holes import box_holes, moving_hole, object_holes, punch, static_hole
 from invr_tasks.operators.noise import add_gaussian, add_salt_pepper
@@ -18,6 +19,7 @@ __all__ = [
     "blur",
     "box_holes",
     "crop_to",
+    "displace",
     "downscale",
     "interpolation_split",
     "moving_hole",

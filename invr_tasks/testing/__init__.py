@@ -9,7 +9,8 @@ In the tests of a plugin, each check is a test of its own::
     def test_it_is_a_good_task(check: TaskCheck) -> None:
         check(Deblur())
 
-Or all in one, where a check that does not apply is left out with a reason:
+One that does not apply is left out with a reason: ``excused(TASK_CHECKS, {"the_answer_is_lazy": "why"})``. Or all in
+one:
 
     >>> import torch
     >>> from invr_core import Observation, Query
@@ -45,7 +46,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from invr_core.checking import check_all
+from invr_core.checking import check_all, excused
 from invr_tasks.task import Task
 from invr_tasks.testing.answered import (
     any_order_gives_the_same_frames,
@@ -62,6 +63,7 @@ from invr_tasks.testing.declared import (
 )
 from invr_tasks.testing.fair import (
     inputs_are_left_alone,
+    nothing_of_the_truth_is_remembered,
     the_same_seed_gives_the_same_source,
     the_same_source_gives_the_same_bytes,
     truth_never_reaches_the_fit,
@@ -76,7 +78,7 @@ from invr_tasks.testing.given import (
 )
 from invr_tasks.testing.refused import bad_input_is_refused, other_clips_are_served
 
-__all__ = ["TASK_CHECKS", "TaskCheck", "check_task"]
+__all__ = ["TASK_CHECKS", "TaskCheck", "check_task", "excused"]
 
 TaskCheck = Callable[[Task[Any]], None]
 """Raises AssertionError, with what was expected and found, if a task does not pass."""
@@ -97,6 +99,7 @@ TASK_CHECKS: tuple[TaskCheck, ...] = (
     what_is_judged_is_sound,
     the_answer_beats_the_naive_one,
     truth_never_reaches_the_fit,
+    nothing_of_the_truth_is_remembered,
     what_is_judged_was_not_given,
     the_same_source_gives_the_same_bytes,
     the_same_seed_gives_the_same_source,

@@ -9,6 +9,7 @@ import io
 import json
 import re
 from collections.abc import Iterator
+from dataclasses import MISSING
 from typing import Any
 
 from invr_core.checking import expect
@@ -17,6 +18,7 @@ from invr_tasks.cli.options import task_command, task_config
 from invr_tasks.cli.parse import parse
 from invr_tasks.registry import API
 from invr_tasks.task import Task
+from invr_tasks.testing.made import untyped
 from invr_tasks.testing.values import is_list, plausible
 
 
@@ -36,10 +38,10 @@ def the_class_states_what_it_is(task: Task[Any]) -> None:
 
 
 def options_are_explained(task: Task[Any]) -> None:
-    """``invr run NAME --help`` says what the task does and what each option means: both come from docstrings."""
+    """``invr run NAME --help`` says what the task does, what each option means, and what it is if it is not given."""
     kind = type(task)
     summary = inspect.cleandoc(vars(kind).get("__doc__") or "").split("\n")[0]
-    expect(bool(summary), f"the class {kind.__name__} has no docstring; its first line is what `invr tasks` shows")
+    expect(bool(summary), f"the class {kind.__name__} has no docstring; `invr run NAME --help` begins with it")
     said = io.StringIO()
     with contextlib.redirect_stdout(said), contextlib.suppress(SystemExit):
         parse(task_command(kind, kind.__name__), "invr run", ["--help"])
@@ -49,13 +51,18 @@ def options_are_explained(task: Task[Any]) -> None:
         expect(found is not None, f"the help does not show {_flag(field.name)}")
         unsaid = found is None or not found[1] or found[1].startswith(("(default", "(required", "(optional"))
         expect(not unsaid, f"{_flag(field.name)} has no docstring; write one under the field {field.name}")
+        shown = re.split(r"\n +--", said.getvalue()[found.start() + 1 :] if found else "", maxsplit=1)[0]
+        expect(
+            "(default: " in shown or field.default is MISSING,
+            f"the help does not show the default of {_flag(field.name)}",
+        )
 
 
 def options_survive_a_round_trip(task: Task[Any]) -> None:
     """Written as JSON or on a command line and read again, the options are what they were, whatever they are."""
     for config in _configs(task):
         written = json.dumps(dataclasses.asdict(config))
-        read = type(config)(**{name: _tuples(value) for name, value in json.loads(written).items()})
+        read = type(config)(**untyped(json.loads(written)))
         expect(read == config, f"{config} comes back from JSON as {read}")
         words = ["in", "out", *(f"--{name}=of-this-name" for name in task.inputs[1:]), *_words(config)]
         told = task_config(type(task), parse(task_command(type(task), "task"), "invr run", words).task)
@@ -88,11 +95,6 @@ def _words(config: Any) -> Iterator[str]:
             )
         elif value is not None:
             yield f"{flag}={value}"
-
-
-def _tuples(value: Any) -> Any:
-    """JSON knows no tuples."""
-    return tuple(_tuples(each) for each in value) if isinstance(value, list) else value
 
 
 def _flag(name: str) -> str:

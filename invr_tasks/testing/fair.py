@@ -8,12 +8,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from invr_core.checking import expect, expect_equal
+from invr_core.checking import expect, expect_close, expect_equal
 from invr_core.oracle import MovingDisc, PanningTexture
-from invr_core.query import Query
-from invr_core.representation import Representation
 from invr_core.video import Video
 from invr_tasks.metrics import TOLERANCE
+from invr_tasks.run import renewed
 from invr_tasks.task import Source, Task
 from invr_tasks.testing.cases import (
     SIZE,
@@ -26,20 +25,14 @@ from invr_tasks.testing.cases import (
     in_memory,
     sealed,
     simulated,
-    some,
     truth_of,
     watched,
 )
-
-Stage = Callable[[str], None]
+from invr_tasks.testing.made import can_be_imported, everything, from_the_source, in_a_new_process
 
 
 def truth_never_reaches_the_fit(task: Task[Any]) -> None:
-    """Once source and judged are made, nothing reads the truth, and nothing remembers it.
-
-    The truth tells of every reading. What a task kept of it shows when it has met another truth since: what it makes of
-    the first source must be the same as before.
-    """
+    """Once source and judged are made, nothing reads the truth, which tells of every reading."""
     stage, leaks = ["simulate"], []
     truth = watched(truth_of(MovingDisc), lambda indices: leaks.append(stage[0]))
     source = sealed(task.simulate(truth, generator(0)))
@@ -47,15 +40,27 @@ def truth_never_reaches_the_fit(task: Task[Any]) -> None:
     leaks.clear()
     stage[0] = "observe"
     rep = MovingDisc(task.observe(source).clip_size, SPAN)
-    with global_seed(0):
-        before = _everything(task, source, rep, lambda name: stage.__setitem__(0, name))
+    everything(task, source, rep, lambda name: stage.__setitem__(0, name))
     expect(not leaks, f"the truth is read by {', '.join(dict.fromkeys(leaks))}; only simulate and judged may")
-    other = truth_of(PanningTexture)
-    _judge(task, sealed(task.simulate(other, generator(1))), other)
-    with global_seed(0):
-        after = _everything(task, source, rep)
-    for name, value in before.items():
-        expect_equal(after[name], value, f"{name}, before and after another truth was simulated from: it remembers")
+
+
+def nothing_of_the_truth_is_remembered(task: Task[Any]) -> None:
+    """A new process that gets the source, and never met a truth, makes the same of it.
+
+    A class that a new process could not import is compared, here, with a new instance that has met another truth.
+    """
+    truth, other = truth_of(MovingDisc), truth_of(PanningTexture)
+    source = sealed(task.simulate(truth, generator(0)))
+    _judge(task, source, truth)
+    made = from_the_source(task, source)
+    if can_be_imported(type(task)):
+        again, where = in_a_new_process(task, source), "in a new process"
+    else:
+        newer = renewed(task)
+        _judge(newer, sealed(newer.simulate(other, generator(1))), other)
+        again, where = from_the_source(newer, source), "by a new instance, after another truth"
+    for name, value in made.items():
+        expect_close(again[name], value, f"{name}, {where}: it remembers the truth")
 
 
 def what_is_judged_was_not_given(task: Task[Any]) -> None:
@@ -85,7 +90,7 @@ def the_same_source_gives_the_same_bytes(task: Task[Any]) -> None:
     found = []
     for seed in range(2):
         with global_seed(seed):
-            found.append(_everything(task, case.source, rep))
+            found.append(everything(task, case.source, rep))
     for name, value in found[0].items():
         expect_equal(found[1][name], value, f"{name}, made twice")
 
@@ -123,7 +128,7 @@ def inputs_are_left_alone(task: Task[Any]) -> None:
     source = each(sealed(task.simulate(truth, generator(0))), kept("the source"))
     _judge(task, source, truth)
     rep = WatchedRep(MovingDisc(task.observe(source).clip_size, SPAN), on_answer=keep("what the representation shows"))
-    _everything(task, source, rep)
+    everything(task, source, rep)
     changed = sorted({name for name, tensor, before in handed if not torch.equal(tensor, before)})
     expect(not changed, f"changed in place: {', '.join(changed)}; work on a copy")
 
@@ -132,31 +137,3 @@ def _judge(task: Task[Any], source: Source, truth: Video) -> None:
     judged = task.judged(source, truth)
     if judged is not None:
         in_memory(judged)
-
-
-def _everything(
-    task: Task[Any], source: Source, rep: Representation, enter: Stage = lambda name: None
-) -> dict[str, Tensor]:
-    """All that a task makes of a source, by name; ``enter`` is told which hook comes next."""
-    found: dict[str, Tensor] = {}
-    enter("observe")
-    observation = task.observe(source)
-    indices = some(observation.video)
-    times = observation.video.times[indices]
-    given = observation.video.read(indices)
-    found["observe: the video"] = given
-    if observation.weight is not None:
-        found["observe: the weight"] = observation.weight.read(indices)
-    enter("the observation's forward or distance")
-    seen = observation.forward(lambda instants: rep(Query(instants)), times)
-    found["observe: forward"] = seen
-    found["observe: distance"] = observation.distance(seen, given)
-    enter("prior")
-    found["prior"] = task.prior(rep, times).detach()
-    enter("plan")
-    found["plan: times"] = task.plan(source).times
-    for name, make in (("naive", task.naive), ("render", lambda source: task.render(rep, source))):
-        enter(name)
-        video = make(source)
-        found[f"{name}: times"], found[f"{name}: frames"] = video.times, video.read(some(video))
-    return found

@@ -41,7 +41,7 @@ def other_clips_are_served(task: Task[Any]) -> None:
 def bad_input_is_refused(task: Task[Any]) -> None:
     """A missing input or a mask that does not fit is refused before the fit, by an `InvrError`.
 
-    So are options that make no sense; what is not refused must be answered.
+    So are options that make no sense, by their names; what is not refused must be answered.
     """
     source = simulated(task).source
     for name in task.inputs[1:]:
@@ -74,6 +74,11 @@ def _serve(task: Task[Any], source: Source, what: str, options: dict[str, Any] |
     try:
         try:
             changed = type(task)(dataclasses.replace(task.config, **(options or {})))
+        except InvrError as refusal:
+            unnamed = [name for name in options or {} if name not in str(refusal).replace("-", "_")]
+            expect(not unnamed, f"{what} is refused without its name: {refusal}")
+            return
+        try:
             job = prepare(changed, source)
         except InvrError:
             return

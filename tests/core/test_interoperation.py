@@ -1,4 +1,4 @@
-"""Operators of other libraries as observation models: torch and kornia always, deepinv where it is installed."""
+"""Operators of other libraries as observation models: torch and kornia, and deepinv (extra `interop`, which CI has)."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from invr_core.observation import Forward, Observation, framewise
 from invr_core.oracle import MovingDisc
 from invr_core.query import Query
 from invr_core.video import Video
+from invr_tasks.perceptual import allow_torchvision
 
 SIZE = (24, 32)
 TIMES = torch.arange(4, dtype=torch.float64) / 4
@@ -95,7 +96,8 @@ def test_a_module_comes_to_where_the_frames_are() -> None:
 
 @pytest.mark.parametrize("blurs", [True, False], ids=["blur", "mask"])
 def test_a_physics_of_deepinv_is_an_observation_model_in_one_line(blurs: bool) -> None:
-    loud = "DEEPINV IS NOT TESTED: it is not installed here (pip install deepinv)"
+    loud = "DEEPINV IS NOT TESTED: it is not installed here (pip install -c constraints.txt -e '.[interop]')"
+    allow_torchvision()
     physics = pytest.importorskip("deepinv.physics", reason=loud)
     noise = physics.GaussianNoise(0.1)
     made = (

@@ -12,7 +12,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -34,12 +34,14 @@ class Reader:
         scripts: first in the search path for programs.
         modules: first in the search path for modules: what is "installed".
         shortened: what is done to each text before it is followed.
+        said: what each command has printed.
     """
 
     home: Path
     scripts: Path
     modules: str
     shortened: Callable[[str], str]
+    said: list[str] = field(default_factory=list)
 
     @classmethod
     def at(cls, folder: Path) -> Reader:
@@ -97,6 +99,7 @@ class Reader:
         }
         done = subprocess.run(command, cwd=self.home, env=environment, capture_output=True, text=True)
         assert done.returncode == 0, f"{place}: {command[-1]}\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
+        self.said.append(done.stdout)
 
 
 def shortened(text: str) -> str:
@@ -135,6 +138,13 @@ def test_each_hook_has_a_picture_of_today(tmp_path: Path) -> None:
     assert drawn == {path.name: path.read_text(encoding="utf-8") for path in folder.glob("hook_*.svg")}
     guide = (ROOT / "docs" / "guides" / "write_a_task.md").read_text(encoding="utf-8")
     assert [name for name in drawn if f"(../pictures/{name})" not in guide] == []
+
+
+def test_the_page_of_the_model_shows_its_picture_of_today(tmp_path: Path) -> None:
+    folder = ROOT / "docs" / "pictures"
+    subprocess.run([sys.executable, str(folder / "model.py"), str(tmp_path)], check=True)
+    assert (tmp_path / "model.svg").read_text(encoding="utf-8") == (folder / "model.svg").read_text(encoding="utf-8")
+    assert "](pictures/model.svg)" in (ROOT / "docs" / "model.md").read_text(encoding="utf-8")
 
 
 def test_the_guide_to_settings_invents_no_figure() -> None:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import copy
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from invr_core.errors import BadInput, OutOfSpan, Unsupported
+from invr_core.errors import BadInput, InvrError, OutOfSpan, Unsupported
 from invr_core.fitted import Fitted
 from invr_core.fitting import FitConfig, fit
 from invr_core.models import registry
@@ -223,6 +225,54 @@ class Overconfident(MovingDisc):
         return replace(motion, confidence=motion.confidence * 2)
 
 
+class Backward(MovingDisc):
+    """Says that everything moves the other way."""
+
+    def motion(self, t0: Tensor, t1: Tensor) -> Motion:
+        motion = super().motion(t0, t1)
+        return replace(motion, flow=-motion.flow)
+
+
+class Exchanged(MovingDisc):
+    """Says how far things move down where it should say to the right, and the other way round."""
+
+    def motion(self, t0: Tensor, t1: Tensor) -> Motion:
+        motion = super().motion(t0, t1)
+        return replace(motion, flow=motion.flow.flip(1))
+
+
+class Crowded(MovingDisc):
+    """Moves otherwise where it is asked for several instants at once."""
+
+    def motion(self, t0: Tensor, t1: Tensor) -> Motion:
+        motion = super().motion(t0, t1)
+        return replace(motion, flow=motion.flow * (1 + 1e-3 * (len(t0) > 1)))
+
+
+class Finicky(MovingDisc):
+    """Gives twice the digits."""
+
+    def __call__(self, query: Query) -> Tensor:
+        return super().__call__(query).double()
+
+
+class Blotted(MovingDisc):
+    """Is not a number, at one instant, in one corner."""
+
+    def __call__(self, query: Query) -> Tensor:
+        picture = super().__call__(query)
+        blot = (query.times == 0.8391).view(-1, 1, 1, 1) & (torch.arange(picture.shape[3]) == 0)
+        return picture.masked_fill(blot, torch.nan)
+
+
+class Counting(Fitted):
+    """Writes into the file how often it was saved."""
+
+    def save(self, path: str | Path, bits: int = 32) -> None:
+        self.info["saved"] = self.info.get("saved", 0) + 1
+        super().save(path, bits)
+
+
 class Forgetful(Fitted):
     """Saves other numbers than it shows."""
 
@@ -234,6 +284,8 @@ class Forgetful(Fitted):
 
 BROKEN: tuple[tuple[Representation, str], ...] = (
     (Overexposed(SIZE), "shapes_and_ranges"),
+    (Finicky(SIZE), "shapes_and_ranges"),
+    (Blotted(SIZE), "shapes_and_ranges"),
     (Blinking(SIZE), "asking_again_gives_the_same"),
     (Averaging(SIZE), "a_batch_equals_its_singles"),
     (Shifted(SIZE), "a_region_equals_the_crop"),
@@ -245,6 +297,9 @@ BROKEN: tuple[tuple[Representation, str], ...] = (
     (Stopping(SIZE), "time_is_continuous"),
     (Restless(SIZE), "motion_is_sound"),
     (Overconfident(SIZE), "motion_is_sound"),
+    (Crowded(SIZE), "motion_is_sound"),
+    (Backward(SIZE), "motion_carries_the_picture"),
+    (Exchanged(SIZE), "motion_carries_the_picture"),
 )
 
 
@@ -265,11 +320,43 @@ def test_each_broken_law_is_noticed_by_its_own_check_alone(mutant: Representatio
         check_representation(mutant, MovingDisc.exempt)
 
 
-def test_a_clip_that_is_not_saved_as_it_is_is_noticed_by_its_own_check_alone(fitted: Fitted) -> None:
-    forgetful = Forgetful(fitted.network, fitted.config, fitted.geometry, fitted.info)
-    assert failing(forgetful) == {"saving_is_exact"}
-    with pytest.raises(AssertionError, match="full, loaded and saved: not the same"):
-        saving_is_exact(forgetful)
+STORED: tuple[tuple[type[Fitted], str], ...] = (
+    (Forgetful, "full, loaded and saved: not the same"),
+    (Counting, "saved twice, the files differ"),
+)
+
+
+@pytest.mark.parametrize(("kind", "said"), STORED, ids=lambda value: getattr(value, "__name__", ""))
+def test_a_clip_that_is_not_saved_as_it_is_is_noticed_by_its_own_check_alone(
+    fitted: Fitted, kind: type[Fitted], said: str
+) -> None:
+    mutant = kind(fitted.network, fitted.config, fitted.geometry, fitted.info)
+    assert failing(mutant) == {"saving_is_exact"}
+    with pytest.raises(AssertionError, match=said):
+        saving_is_exact(mutant)
+
+
+# ------------------------------------------------- what the guide says usually breaks a law
+def changed(fitted: Fitted, forward: Callable[[nn.Module, Tensor], Tensor]) -> Fitted:
+    """The same clip by a network that does something more to its pictures."""
+    network = copy.deepcopy(fitted.network)
+    drawn = network.forward
+    network.forward = lambda times, part="full": forward(network, drawn(times, part))
+    return Fitted(network, fitted.config, fitted.geometry, fitted.info)
+
+
+def test_dropout_that_is_left_on_is_noticed(fitted: Fitted) -> None:
+    dropping = changed(fitted, lambda network, picture: nn.functional.dropout(picture, 0.01))
+    assert "asking_again_gives_the_same" in failing(dropping)
+
+
+def test_a_buffer_that_is_not_registered_is_noticed_when_it_is_not_stored(fitted: Fitted) -> None:
+    dimmed = changed(fitted, lambda network, picture: picture * network.gain)
+    dimmed.network.gain = torch.tensor(0.9)
+    assert failing(dimmed) == {"saving_is_exact"}
+    dimmed.network.register_buffer("gain", dimmed.network.__dict__.pop("gain"))
+    with pytest.raises(InvrError):  # and one that is registered, but not by what the config builds, does not come back
+        saving_is_exact(dimmed)
 
 
 def test_every_check_has_a_mutant() -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Annotated, Any, ClassVar
 
 import torch
+import tyro
 from good_tasks import Between, Fill, FillConfig
 from torch import Tensor
 
+from invr_core.errors import BadInput
 from invr_core.observation import Observation
 from invr_core.query import Query
 from invr_core.representation import Representation
@@ -40,6 +42,17 @@ class Terse(Between):
     @dataclass(frozen=True)
     class Config:
         reach: bool = False
+
+
+class Coy(Between):
+    """Does not say what its option is if it is not given."""
+
+    @dataclass(frozen=True)
+    class Config:
+        """Options."""
+
+        reach: Annotated[bool, tyro.conf.arg(help_behavior_hint="(left to us)")] = False
+        """Whether to look further."""
 
 
 class Doubling(Fill):
@@ -197,6 +210,41 @@ class Remembering(Fill):
         return super().render(rep, source).map(lambda frames: frames * (1 - 1e-3 * self.brightness))
 
 
+class FirstOnly(Fill):
+    """Keeps one number of the first truth that it meets, and shows it ever after."""
+
+    kept: float | None = None
+
+    def simulate(self, truth: Video, generator: torch.Generator) -> Source:
+        if self.kept is None:
+            self.kept = float(truth.frames().mean())
+        return super().simulate(truth, generator)
+
+    def render(self, rep: Representation, source: Source) -> Video:
+        return super().render(rep, source).map(lambda frames: frames * (1 - 1e-3 * (self.kept or 0.0)))
+
+
+class Keyed(Fill):
+    """Knows each truth again by the first frame that was made of it, and answers with it."""
+
+    met: ClassVar[dict[bytes, Tensor]] = {}
+
+    def simulate(self, truth: Video, generator: torch.Generator) -> Source:
+        source = super().simulate(truth, generator)
+        self.met[self.key(source)] = truth.frames()
+        return source
+
+    def render(self, rep: Representation, source: Source) -> Video:
+        truth = self.met.get(self.key(source))
+        if truth is None:
+            return super().render(rep, source)
+        return replace(source.video, read=lambda indices: truth[list(indices)])
+
+    @staticmethod
+    def key(source: Source) -> bytes:
+        return source.video.read([0]).numpy().tobytes()
+
+
 class Flattering(Between):
     """Is judged by the frames that it was given, too."""
 
@@ -252,6 +300,20 @@ class Credulous(Fill):
             """Is missing."""
 
 
+class Vague(Fill):
+    """Refuses an option, and does not say which."""
+
+    @dataclass(frozen=True)
+    class Config(FillConfig):
+        """Options."""
+
+        def __post_init__(self) -> None:
+            try:
+                super().__post_init__()
+            except BadInput:
+                raise BadInput("this cannot be") from None
+
+
 class Careless(Fill):
     """Does not look whether the mask fits until it is read."""
 
@@ -266,6 +328,7 @@ WRONG: tuple[tuple[type[Task[Any]], str], ...] = (
     (Loose, "the_class_states_what_it_is"),
     (Silent, "options_are_explained"),
     (Terse, "options_are_explained"),
+    (Coy, "options_are_explained"),
     (Doubling, "options_survive_a_round_trip"),
     (Hoarder, "the_source_is_sound"),
     (Doubting, "the_observation_is_sound"),
@@ -284,7 +347,9 @@ WRONG: tuple[tuple[type[Task[Any]], str], ...] = (
     (Generous, "what_is_judged_is_sound"),
     (Idle, "the_answer_beats_the_naive_one"),
     (Peeking, "truth_never_reaches_the_fit"),
-    (Remembering, "truth_never_reaches_the_fit"),
+    (Remembering, "nothing_of_the_truth_is_remembered"),
+    (FirstOnly, "nothing_of_the_truth_is_remembered"),
+    (Keyed, "nothing_of_the_truth_is_remembered"),
     (Flattering, "what_is_judged_was_not_given"),
     (Flickering, "the_same_source_gives_the_same_bytes"),
     (Restless, "the_same_seed_gives_the_same_source"),
@@ -292,6 +357,7 @@ WRONG: tuple[tuple[type[Task[Any]], str], ...] = (
     (Paced, "other_clips_are_served"),
     (Onesided, "other_clips_are_served"),
     (Credulous, "bad_input_is_refused"),
+    (Vague, "bad_input_is_refused"),
     (Careless, "bad_input_is_refused"),
 )
 """Each wrong task, and the check that catches it: the only one that it fails."""

@@ -59,6 +59,15 @@ def test_tasks_shows_what_to_type_for_a_name_that_is_claimed_twice(invr: Any, in
     assert "a-rival/fakeslow" in names and "fake-tasks/fakeslow" in names and "fakefill" in names
 
 
+def test_a_model_says_what_it_is_itself_and_is_not_imported(invr: Any, install: Callable[..., Path]) -> None:
+    code = '"""Waves on a grid.\n\nMore."""\nraise RuntimeError("imported")'
+    offered = {"fakewaves": "waves_code:Waves", "fakelost": "nowhere.at_all:Lost"}
+    install("waves-dist", offered, {"waves_code": code}, summary="Two models", group="invr.models")
+    said = {line.split()[0]: line.rstrip() for line in invr("models")[1].splitlines()}
+    assert said["fakewaves"].endswith(" Waves on a grid.") and said["fakelost"].endswith(" Two models")
+    assert "Coupled WarpRNN" in said["cwrnn"] and "HNeRV" in said["hnerv"]
+
+
 def test_a_malformed_stranger_is_one_warning_line(invr: Any, install: Callable[..., Path]) -> None:
     install("stranger", "[invr.tasks]\nfoo\n")
     code, out, err = invr("tasks")

@@ -102,6 +102,24 @@ class Model(CWRNN):
     name = "twin_model"
 """
 
+BROKEN_MODELS = {
+    "model-import-error": ("import not_installed_anywhere", "cannot be imported: ModuleNotFoundError"),
+    "model-exits": ("raise SystemExit('no')", "cannot be imported: SystemExit: no"),
+    "model-not-there": (f"{MODEL}\ndel Model", "cannot be imported: AttributeError"),
+    "model-number": ("Model = 3", "is not a ModelConfig but 3"),
+    "model-abstract": (
+        "from invr_core.models.base import ModelConfig\nclass Model(ModelConfig): name = 'model_abstract'",
+        "does not define build, solve",
+    ),
+    "model-no-recipe": (
+        "from invr_core.models.base import ModelConfig\n"
+        "class Model(ModelConfig):\n    name = 'model_no_recipe'\n    def build(self, g): ...\n"
+        "    def solve(self, g): ...",
+        "does not state its recipe",
+    ),
+}
+"""Distribution -> its one module, and what is said of it. The model is called as its distribution, with _."""
+
 STRANGERS = {
     "stranger-a": b"[invr.tasks]\nfoo\n",
     "stranger-b": b"[console_scripts]\n= a:b\nfoo",
@@ -208,6 +226,10 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Environment:
         wheel(wheels, "model-a", {"twin_model": "model_a:Model"}, MODEL, "invr.models"),
         wheel(wheels, "model-b", {"twin_model": "model_b:Model"}, MODEL, "invr.models"),
         wheel(wheels, "misnamed", {"other_name": "misnamed:Model"}, MODEL, "invr.models"),
+        *(
+            wheel(wheels, name, {(it := name.replace("-", "_")): f"{it}:Model"}, code, "invr.models")
+            for name, (code, _) in BROKEN_MODELS.items()
+        ),
         wheel(wheels, "clashing", {"clashing": "clashing:Clashing"}, TASK),
         *(
             wheel(
@@ -221,15 +243,21 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Environment:
         ),
     )
     (made.folder / "mytask.py").write_text(TASK)
+    elsewhere = made.folder / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "parted.py").write_text("from helper_of_parted import Good")
+    (elsewhere / "helper_of_parted.py").write_text(TASK)
     return made
 
 
 @pytest.fixture(scope="module")
 def answers(environment: Environment) -> Mapping[str, Any]:
     """What one process there finds, for all the tests below."""
-    tasks = ["good", "Good_Dist/good", "twin", "twin-a/twin", "twin-b/twin", "./mytask.py:Good", "no-such"]
+    tasks = ["good", "Good_Dist/good", "twin", "twin-a/twin", "twin-b/twin", "no-such"]
+    tasks += ["./mytask.py:Good", "elsewhere/parted.py:Good"]
     names = {"task": tasks + [name.replace("-", "_") for name in BROKEN]}
     names["model"] = ["twin_model", "model-a/twin_model", "model-b/twin_model", "other_name"]
+    names["model"] += [name.replace("-", "_") for name in BROKEN_MODELS]
     done = environment.run(ASK, json.dumps(names))
     assert done.code == 0, done.err
     return dict(json.loads(done.out))
@@ -251,6 +279,7 @@ def test_what_is_installed_is_listed_from_metadata_alone(answers: Mapping[str, A
         ("twin-a/twin", "twin_a"),
         ("twin-b/twin", "twin_b"),
         ("./mytask.py:Good", "invr_task_file_mytask"),
+        ("elsewhere/parted.py:Good", "helper_of_parted"),
     ],
 )
 def test_a_good_task_is_found_beside_all_the_broken_ones(answers: Mapping[str, Any], name: str, module: str) -> None:
@@ -281,6 +310,14 @@ def test_models_come_in_by_the_same_door(answers: Mapping[str, Any]) -> None:
     assert kind == "InvrError" and "misnamed 1.0" in message and "write `name = 'other_name'`" in message
 
 
+@pytest.mark.parametrize("name", BROKEN_MODELS)
+def test_a_broken_model_is_named_with_its_distribution_and_cause(answers: Mapping[str, Any], name: str) -> None:
+    module = name.replace("-", "_")
+    kind, message = answers["found"][module]
+    assert kind == "InvrError"
+    assert message.startswith(f"the model '{module}' of {name} 1.0 ({module}:Model) {BROKEN_MODELS[name][1]}"), message
+
+
 def test_an_unrelated_distribution_that_is_malformed_hides_nothing(environment: Environment) -> None:
     folder = environment.folder / "strangers"
     wheels = [wheel(environment.folder / "wheels", name, {}) for name in STRANGERS]
@@ -302,14 +339,15 @@ def test_the_doctor_loads_each_one_guarded_and_says_how_to_mend_it(environment: 
     done = environment.invr("doctor")
     lines = {" ".join(line.split()[:3]): line for line in done.out.splitlines()}
     assert done.code == 1
-    for name in BROKEN:
-        assert f"WRONG task {name.replace('-', '_')}" in lines
+    for kind, names in (("task", BROKEN), ("model", BROKEN_MODELS)):
+        for name in names:
+            assert f"WRONG {kind} {name.replace('-', '_')}" in lines
     assert "ok task good" in lines and "ok model cwrnn" in lines and "WRONG model other_name" in lines
     assert "pip install 'imaginary-dep>=2'" in lines["WRONG task missing_dependency"]
     assert "pip uninstall import-error" in lines["WRONG task import_error"]
     assert "options that `invr run` has itself: --seed" in lines["WRONG task clashing"]
     assert "ask for twin-b/twin" in done.out and "ask for model-a/twin_model" in done.out
-    assert done.out.splitlines()[-1].startswith(f"{len(BROKEN) + 2} wrong: ")
+    assert done.out.splitlines()[-1].startswith(f"{len(BROKEN) + len(BROKEN_MODELS) + 2} wrong: ")
 
 
 def test_a_task_runs_without_being_installed(environment: Environment, make_video: Callable[..., Any]) -> None:

@@ -12,8 +12,14 @@ import av
 import pytest
 import torch
 
-from invr_tasks import doctor
+from invr_tasks import doctor, loading, registry
 from invr_tasks.doctor import Finding, diagnose
+
+
+@pytest.fixture(autouse=True)
+def here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Plugins are loaded here, which is quicker, but where a test is about the process that loads them."""
+    monkeypatch.setattr(doctor, "tried", lambda offers: [loading.fault(*each) for each in offers])
 
 
 def found(name: str) -> list[Finding]:
@@ -45,7 +51,7 @@ def test_what_is_wrong_is_counted_and_the_rest_is_still_looked_at(invr: Any, ins
     assert out.splitlines()[-1] == "1 wrong: task fakebroken"
 
 
-@pytest.mark.parametrize("look", ["_environment", "_libraries", "_devices", "_codecs", "_lpips", "_tasks", "_models"])
+@pytest.mark.parametrize("look", ["_environment", "_libraries", "_devices", "_codecs", "_lpips", "_plugins"])
 def test_a_look_that_fails_is_one_finding(monkeypatch: pytest.MonkeyPatch, look: str) -> None:
     whole = {finding.name for finding in diagnose()}
 
@@ -192,3 +198,24 @@ def test_a_distribution_that_cannot_be_read_is_a_note(tasks: Path, install: Call
 def test_without_any_task_it_says_how_to_install_ours(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("invr_tasks.registry.installed", lambda: [])
     assert only("task").mark == "WRONG" and "./plugins/*" in only("task").detail
+
+
+def test_a_plugin_that_ends_crashes_or_holds_up_its_process_is_named_and_the_next_one_is_loaded(
+    tasks: Path, install: Callable[..., Path]
+) -> None:
+    ends = {
+        "leaves": "import os; os._exit(3)",
+        "crashes": "import ctypes; ctypes.string_at(0)",
+        "hangs": "import time\nwhile True:\n    time.sleep(1)",
+        "prints": "print('\"nothing\"')\nraise RuntimeError('after all')",
+    }
+    for name, code in ends.items():
+        install(f"{name}-dist", {f"fake{name}": f"{name}_code:T"}, {f"{name}_code": code})
+    wanted = [f"fake{name}" for name in ends] + ["fakeslow"]
+    offers = {offer.name: offer for offer in registry.installed()}
+    said = loading.tried([("task", offers[name]) for name in wanted], seconds=4)
+    assert [text.partition(")")[0] for text in said[:3]] == [
+        f"the task 'fake{name}' of {name}-dist 1.0 ({name}_code:T" for name in list(ends)[:3]
+    ]
+    assert "ends the process that loads it (exit code 3" in said[0] and "(signal 11" in said[1]
+    assert said[2].endswith("is not loaded after 4 s") and "RuntimeError: after all" in said[3] and said[4] == ""

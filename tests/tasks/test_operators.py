@@ -235,3 +235,20 @@ def test_what_cannot_be_done_is_refused(wrong: Callable[[Video], object]) -> Non
 def test_bytes_survive_the_way_to_floats_and_back() -> None:
     every = np.arange(256, dtype=np.uint8).reshape(1, 16, 16, 1)
     assert np.array_equal(to_bytes(from_bytes(every)), every)
+
+
+def test_what_is_displaced_comes_back_and_moves_as_a_rotation_matrix_of_opencv_does() -> None:
+    smooth = torch.nn.functional.interpolate(
+        torch.rand(2, 3, 5, 7, generator=torch.Generator().manual_seed(0)), (48, 64), mode="bicubic"
+    )
+    movement = torch.tensor([[2.5, -1.25, 0.1], [-3.0, 0.5, -0.05]], dtype=torch.float64)
+    moved, inside = ops.displace(smooth, movement)
+    back, still = ops.displace(moved, movement, back=True)
+    middle = (slice(None), slice(None), slice(10, -10), slice(10, -10))
+    assert float((back - smooth)[middle].abs().max()) < 0.01 < float((moved - smooth)[middle].abs().max())
+    assert float(inside[middle].min()) == float(still[middle].min()) == 1 and 0 < float((1 - inside).mean()) < 0.25
+    right, down, angle = movement[0].tolist()
+    matrix = cv2.getRotationMatrix2D((31.5, 23.5), -np.degrees(angle), 1.0)
+    matrix[:, 2] += right, down
+    expected = cv2.warpAffine(smooth[0].permute(1, 2, 0).numpy(), matrix, (64, 48), flags=cv2.INTER_CUBIC)
+    assert float((moved[0] - torch.from_numpy(expected).permute(2, 0, 1))[:, 10:-10, 10:-10].abs().max()) < 0.02
