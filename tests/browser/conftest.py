@@ -12,8 +12,9 @@ NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable"
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
+    """Ended after each module: while Playwright runs, no other test of this process can run an event loop."""
     playwright = pytest.importorskip(
         "playwright.sync_api", reason="THE PAGES ARE NOT TESTED IN A BROWSER: playwright comes with the extra `dev`"
     )
