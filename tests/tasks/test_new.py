@@ -85,7 +85,7 @@ def made(kind: Kind, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterato
 
 def test_installed_it_is_listed_and_works(invr: Any, kind: Kind, made: Path, make_video: Callable[..., Video]) -> None:
     """Its own tests, of which this is a part, are run by CI on one that is built and installed."""
-    summary = "made just now" if kind == "task" else "A clip as a grid of features in time and space, turned into frames"
+    summary = "made just now" if kind == "task" else "A clip as a grid of features in time and space"
     assert re.search(rf"^ripple +invr-ripple +0\.1\.0 +{summary}", invr(f"{kind}s")[1], re.MULTILINE)
     make_video(4, 24, 32, smooth=True).save("in.mkv")
     options = ["--steps", "2", "--device", "cpu", "--quiet"]
