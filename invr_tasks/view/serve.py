@@ -15,7 +15,7 @@ MOST_AT_ONCE = 32
 
 
 def listen(port: int) -> socket.socket:
-    """A socket on this machine alone; port 0 takes any that is free.
+    """A socket on this machine alone; port 0 takes any that is free. Who calls before it is answered waits.
 
     Raises:
         BadInput: if there is no such port, or it is taken.
@@ -26,6 +26,7 @@ def listen(port: int) -> socket.socket:
     held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         held.bind((HOST, port))
+        held.listen(MOST_AT_ONCE)
     except OSError as error:
         held.close()
         raise BadInput(f"--port {port} cannot be had: {error.strerror}; give another, or leave it out") from error

@@ -351,7 +351,6 @@ def test_what_cannot_be_viewed_is_one_line(invr: Any, stored: str, arguments: li
 
 def test_a_port_that_is_taken_is_one_line(invr: Any, stored: str) -> None:
     with serve.listen(0) as held:
-        held.listen()
         port = held.getsockname()[1]
         assert f"--port {port} cannot be had" in invr.refuses("view", stored, "--port", str(port))
     with pytest.raises(BadInput):
