@@ -3,21 +3,31 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from invr_core.errors import BadInput
 from invr_core.observation import Observation
 from invr_core.query import Query, at_rate, subdivide
 from invr_core.representation import Representation
-from invr_core.transport import SAME_INSTANT, mean, neighbours, transport
+from invr_core.transport import SAME_INSTANT
 from invr_core.video import Video
+from invr_interpolation.paths import Gap, Path, candidates, fitted, gap_around, sides, worth
 from invr_tasks.baselines import blend
 from invr_tasks.operators import interpolation_split
 from invr_tasks.task import Source, Task, frame_by_frame
 
 __all__ = ["Interpolate", "InterpolateConfig"]
+
+DOUBT = 10 / 255**2
+"""Mean square difference of the two sides of a path, at which it counts half of what it would if they agreed."""
+WINDOW = 7
+"""Pixels across the square over which that difference is averaged."""
+OWN_WEIGHT = 1e-3
+"""What the representation's own picture counts beside a carried one."""
 
 
 @dataclass(frozen=True)
@@ -61,8 +71,8 @@ class Interpolate(Task[InterpolateConfig]):
 
     def render(self, rep: Representation, source: Source) -> Video:
         """Each instant from its two given neighbours, carried to it; the representation fills what neither shows."""
-        video, times = source.video, self.plan(source).times
-        return frame_by_frame(replace(video, times=times), lambda index: _at(float(times[index]), video, rep))
+        between, times = _Between(source.video, rep), self.plan(source).times
+        return frame_by_frame(replace(source.video, times=times), lambda index: between.at(float(times[index])))
 
     def simulate(self, truth: Video, generator: torch.Generator) -> Source:
         """Every ``factor``-th frame is given."""
@@ -81,13 +91,40 @@ class Interpolate(Task[InterpolateConfig]):
         return blend(source.video, self.plan(source).times)
 
 
-def _at(time: float, video: Video, rep: Representation) -> Tensor:
-    gap, nearest = (video.times - time).abs().min(0)
-    if float(gap) <= SAME_INSTANT:
-        return video.read([int(nearest)])
-    own = rep(Query(torch.tensor([time], dtype=torch.float64)))
-    brought = transport(video, rep, time, neighbours(video, time, 1))
-    seconds = brought.seconds.abs()
-    nearness = (1 - seconds / seconds.sum()) if len(seconds) > 1 else torch.ones(1)
-    weights = brought.validity * nearness.to(own).view(-1, 1, 1, 1)
-    return mean(brought.pictures, weights, own, 1e-3)[0]
+class _Between:
+    """The frames between the given ones: along several kinds of paths, mixed by their worth on this clip."""
+
+    def __init__(self, video: Video, rep: Representation) -> None:
+        self.video, self.rep = video, rep
+
+    @cached_property
+    def shares(self) -> dict[str, float]:
+        """What each kind of path counts, by `worth`."""
+        return worth(self.video, self.rep)
+
+    def at(self, time: float) -> Tensor:
+        """The frame at an instant, (1, 3, H, W)."""
+        distance, nearest = (self.video.times - time).abs().min(0)
+        if float(distance) <= SAME_INSTANT:
+            return self.video.read([int(nearest)])
+        after = int(torch.searchsorted(self.video.times, time))
+        gap = gap_around(self.video, after - 1, after, time)
+        own = self.rep(Query(torch.tensor([time], dtype=torch.float64)))
+        path, visible = fitted(self.rep, gap)
+        total, weights = OWN_WEIGHT * own, torch.full_like(own[:, :1], OWN_WEIGHT)
+        for kind, one in candidates(gap, path).items():
+            picture, weight = _mixed(gap, one, visible)
+            weight = weight * self.shares.get(kind, 1.0)
+            total, weights = total + weight * picture, weights + weight
+        return total / weights
+
+
+def _mixed(gap: Gap, path: Path, visible: Tensor) -> tuple[Tensor, Tensor]:
+    """Both frames brought along a path and mixed, (1, 3, H, W), and what that counts at each pixel, (1, 1, H, W)."""
+    pictures, inside = sides(gap, path)
+    apart = (pictures[:1] - pictures[1:]).square().mean(1, keepdim=True)
+    apart = F.avg_pool2d(apart, WINDOW, 1, WINDOW // 2, count_include_pad=False)
+    shares = torch.tensor([1 - gap.share, gap.share]).view(2, 1, 1, 1).to(inside) * inside * visible
+    both = shares.sum(0, keepdim=True)
+    mixed = (shares * pictures).sum(0, keepdim=True) / both.clamp(min=1e-8)
+    return mixed, (both > 0) * DOUBT / (apart + DOUBT)

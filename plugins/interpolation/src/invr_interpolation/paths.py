@@ -1,0 +1,180 @@
+"""Ways by which the pixels between two given frames may have come, and how much each of them is worth on a clip."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.optimize import nnls
+from torch import Tensor
+
+from invr_core.errors import Unsupported
+from invr_core.matching import match, match_both, matchable
+from invr_core.representation import Representation
+from invr_core.sampling import pixel_grid, sample
+from invr_core.video import Video
+
+FINE, COARSE = 8, (16, 24)
+"""Pixels across the patches of the matching that refines a path, and of those that make one by themselves."""
+TRIALS = 8
+"""Given frames that are predicted from their neighbours to learn what each kind of path is worth."""
+
+
+@dataclass(frozen=True, eq=False)
+class Path:
+    """How two given frames are brought to an instant between them.
+
+    Args:
+        before: (1, 2, H, W) pixels: where each pixel of the instant is in the frame before it.
+        after: the same for the frame after it.
+    """
+
+    before: Tensor
+    after: Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class Gap:
+    """Two neighbouring given frames and an instant between them.
+
+    Args:
+        first, last: (1, 3, H, W) the frames.
+        start, end: their instants, in seconds.
+        time: the instant.
+    """
+
+    first: Tensor
+    last: Tensor
+    start: float
+    end: float
+    time: float
+
+    @property
+    def share(self) -> float:
+        """How far the instant is on the way, in [0, 1]."""
+        return (self.time - self.start) / (self.end - self.start)
+
+
+def fitted(rep: Representation, gap: Gap) -> tuple[Path | None, Tensor]:
+    """The path of the representation, from the instant itself: it need be neither straight nor even.
+
+    Returns:
+        the path, None if it knows no motion; and how visible each pixel is before and after, (2, 1, H, W) in [0, 1].
+    """
+    try:
+        motion = rep.motion(_instants(gap.time, gap.time), _instants(gap.start, gap.end))
+    except Unsupported:
+        return None, torch.ones(2, 1, *rep.size, device=rep.device)
+    return Path(motion.flow[:1], motion.flow[1:]), motion.confidence
+
+
+def _fitted_blindly(rep: Representation, gap: Gap) -> Path | None:
+    """The same from the ends of the gap alone: what is fair where the fit has seen the frame at the instant."""
+    try:
+        flow = rep.motion(_instants(gap.start, gap.end), _instants(gap.end, gap.start)).flow
+    except Unsupported:
+        return None
+    return _between(flow[:1], flow[1:], gap.share)
+
+
+def candidates(gap: Gap, own: Path | None) -> dict[str, Path]:
+    """Paths by several kinds of motion.
+
+    Args:
+        gap: the two frames and the instant.
+        own: the path of the representation; None if it knows none.
+
+    Returns:
+        ``fitted``: the representation's; ``refined``: the same, until both frames agree; ``fine``: by matching alone,
+        refined likewise; ``coarse16``, ``coarse24``: by matching larger patches, which textures finer than the pixels
+        mislead less.
+    """
+    size = (gap.first.shape[2], gap.first.shape[3])
+    found = {} if own is None else {"fitted": own}
+    if matchable(size, FINE):
+        found |= {} if own is None else {"refined": _closer(gap, own)}
+        found["fine"] = _closer(gap, _matched(gap, FINE))
+    found |= {f"coarse{patch}": _matched(gap, patch) for patch in COARSE if matchable(size, patch)}
+    return found
+
+
+def _instants(*times: float) -> Tensor:
+    return torch.tensor(times, dtype=torch.float64)
+
+
+def _between(ahead: Tensor, back: Tensor, share: float) -> Path:
+    """Paths to both ends from the motion between them.
+
+    Source:
+        H. Jiang et al., Super SloMo, CVPR 2018, equation 4.
+    """
+    before = share * share * back - (1 - share) * share * ahead
+    after = (1 - share) ** 2 * ahead - share * (1 - share) * back
+    return Path(before, after)
+
+
+def _matched(gap: Gap, patch: int) -> Path:
+    ahead, back = match(gap.first, gap.last, patch=patch), match(gap.last, gap.first, patch=patch)
+    return _between(ahead, back, gap.share)
+
+
+def _closer(gap: Gap, path: Path) -> Path:
+    """The path along which both frames, brought to the instant, agree better: what parts them is shared out."""
+    (one, other), _ = sides(gap, path)
+    apart = match_both(one[None], other[None], patch=FINE)
+    return Path(path.before - gap.share * apart, path.after + (1 - gap.share) * apart)
+
+
+def sides(gap: Gap, path: Path) -> tuple[Tensor, Tensor]:
+    """Both frames, brought to the instant, (2, 3, H, W) in [0, 1], and whether each pixel was inside, (2, 1, H, W)."""
+    flow = torch.cat([path.before, path.after])
+    landing = pixel_grid(flow.shape[2], flow.shape[3], flow.device) + flow
+    pictures, inside = sample(torch.cat([gap.first, gap.last]).to(flow.device), landing, "bicubic")
+    return pictures.clamp(0, 1), inside
+
+
+def worth(video: Video, rep: Representation) -> dict[str, float]:
+    """What each kind of path counts on this clip, from predicting given frames out of their neighbours.
+
+    Args:
+        video: the given frames.
+        rep: fitted to them.
+
+    Returns:
+        a share of each kind of path, adding up to 1, with which the predictions together miss the given frames least.
+
+    Source:
+        L. Breiman, Stacked Regressions, Machine Learning 1996.
+    """
+    middles = np.unique(np.linspace(1, len(video) - 2, TRIALS).round().astype(int)) if len(video) > 2 else []
+    products, names = [], list[str]()
+    for index in middles:
+        trial = gap_around(video, int(index) - 1, int(index) + 1, float(video.times[index]))
+        shown = {
+            name: torch.lerp(*sides(trial, path)[0], trial.share)
+            for name, path in candidates(trial, _fitted_blindly(rep, trial)).items()
+        }
+        names = list(shown)
+        missed = torch.stack([(video.read([int(index)]) - picture.cpu()).flatten() for picture in shown.values()])
+        product = (missed @ missed.T).double() / missed.shape[1]
+        products.append(product / (product.diagonal().min() + 1 / 255**2))
+    if not products:
+        return {}
+    return dict(zip(names, _least(torch.stack(products).mean(0).numpy()), strict=True))
+
+
+def gap_around(video: Video, before: int, after: int, time: float) -> Gap:
+    """Two given frames, by their indices, and an instant between them."""
+    first, last = video.read([before]), video.read([after])
+    return Gap(first, last, float(video.times[before]), float(video.times[after]), time)
+
+
+def _least(product: NDArray[np.float64]) -> list[float]:
+    """The shares w >= 0, adding up to 1, for which w' product w is least."""
+    count = len(product)
+    root = np.linalg.cholesky(product + 1e-9 * np.eye(count)).T
+    firm = 1e3 * float(np.sqrt(np.trace(product)))
+    shares, _ = nnls(np.vstack([root, np.full((1, count), firm)]), np.append(np.zeros(count), firm))
+    return [float(share) for share in shares / shares.sum()]
