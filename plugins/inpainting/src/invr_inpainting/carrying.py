@@ -1,0 +1,153 @@
+"""Pixels handed on from frame to frame into the holes, from both ends of the clip."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from invr_core.errors import Unsupported
+from invr_core.fill import fill
+from invr_core.kriging import Likeness, krige
+from invr_core.matching import match
+from invr_core.query import Query
+from invr_core.representation import Representation
+from invr_core.sampling import pixel_grid, sample
+from invr_core.video import Video
+
+ROUNDS = 2
+"""How often pixels are carried; matching, from the second round on, sees what the one before brought."""
+LEAST = 64
+"""Pixels of the shorter side from which matching is believed beyond the fitted motion."""
+NEVER = 1e6
+"""Frames that no pixel travels; stands for infinity where ages are interpolated."""
+PROBES = 6
+"""Frames from which it is counted how alike pixels are."""
+
+
+@dataclass(frozen=True, eq=False)
+class Filling:
+    """What is in the hole of one frame.
+
+    Args:
+        values: (3, n) the pixels of the hole, row by row.
+        ages: (n,) over how many frames each has come; `NEVER` if it has not.
+    """
+
+    values: Tensor
+    ages: Tensor
+
+
+class Carried:
+    """A clip whose holes are filled with what they hide, as far as it is visible at other times.
+
+    Matching is done between pictures whose holes are filled: first by the representation's own picture, then by what
+    was carried into them. Its flow is continued into the holes from their rim. A pixel is handed on from frame to
+    frame, so that it travels any number of them; where both ends of the clip bring something, what travelled less
+    counts more. What neither brings is guessed from around it.
+
+    Args:
+        video: the given clip.
+        known: one channel, 1 outside the holes.
+        rep: fitted to the clip.
+        reach: over how many frames a pixel may come.
+
+    Source:
+        the propagation of R. Xu et al., Deep Flow-Guided Video Inpainting, CVPR 2019, without its networks.
+    """
+
+    def __init__(self, video: Video, known: Video, rep: Representation, reach: int) -> None:
+        self.video, self.known, self.rep, self.reach = video, known, rep, reach
+
+    def at(self, index: int) -> Tensor:
+        """A frame, (1, 3, H, W); exact outside the hole."""
+        return _put(self.video.read([index]), self._holes(index), self._fillings[index].values)
+
+    def _holes(self, index: int) -> Tensor:
+        return self.known.read([index])[0, 0] <= 0.5
+
+    @cached_property
+    def _fillings(self) -> list[Filling]:
+        fillings = [self._own(index) for index in range(len(self.video))]
+        for _ in range(ROUNDS):
+            fillings = self._round(fillings)
+        return fillings
+
+    def _own(self, index: int) -> Filling:
+        """The representation's own picture, its difference from what is known around the hole continued over it."""
+        hole, given = self._holes(index), self.video.read([index])
+        if not bool(hole.any()):
+            return Filling(torch.empty(3, 0), torch.empty(0))
+        own = self.rep(Query(self.video.times[index : index + 1])).cpu()
+        matched = (own + fill(given - own, (~hole)[None, None].float())).clamp(0, 1)
+        return Filling(matched[0][:, hole], torch.full((int(hole.sum()),), NEVER))
+
+    def _round(self, before: list[Filling]) -> list[Filling]:
+        order = range(len(before))
+        back = dict(zip(reversed(order), self._pass(before, order[::-1]), strict=True))
+        ahead = self._pass(before, order)
+        return [self._mixed(index, one, back[index]) for index, one in zip(order, ahead, strict=True)]
+
+    def _pass(self, before: list[Filling], order: Sequence[int]) -> list[Filling]:
+        """One way through the clip: what each hole gets from the frame before it on this way."""
+        carried: list[Filling] = []
+        last_index, (last_whole, last_hole, last_picture, last_age) = -1, (torch.empty(0) for _ in range(4))
+        for index in order:
+            hole, given = self._holes(index), self.video.read([index])
+            whole = _put(given, hole, before[index].values)
+            values, ages = before[index].values, torch.full((int(hole.sum()),), NEVER)
+            if carried and bool(hole.any()):
+                flow, visible = self._flow(index, last_index, whole, last_whole, hole | last_hole)
+                landing = pixel_grid(*self.video.size) + flow
+                picture, inside = sample(last_picture, landing, "bicubic")
+                age = sample(last_age, landing)[0] + 1 + NEVER * ((inside * visible) < 0.5)
+                came = age[0, 0][hole] <= self.reach
+                values = torch.where(came, picture[0][:, hole].clamp(0, 1), values)
+                ages = torch.where(came, age[0, 0][hole], NEVER)
+            last_index, last_whole, last_hole = index, whole, hole
+            last_picture, last_age = _put(given, hole, values), _put(torch.zeros_like(given[:, :1]), hole, ages[None])
+            carried.append(Filling(values, ages))
+        return carried
+
+    def _flow(self, here: int, there: int, whole: Tensor, last: Tensor, hole: Tensor) -> tuple[Tensor, Tensor]:
+        """Where the pixels of one frame are in the one before it, and whether they are visible there.
+
+        Matched and continued into the holes, or else as it is fitted.
+        """
+        known = (~hole)[None, None].float()
+        if min(self.video.size) >= LEAST and bool(known.any()):
+            return fill(match(whole, last), known), torch.ones_like(known)
+        try:
+            motion = self.rep.motion(self.video.times[[here]], self.video.times[[there]])
+        except Unsupported:
+            return torch.zeros(1, 2, *self.video.size), known
+        return motion.flow.cpu(), motion.confidence.cpu()
+
+    def _mixed(self, index: int, one: Filling, other: Filling) -> Filling:
+        """Both ways together, and what neither brought guessed from around it."""
+        ages = torch.stack([one.ages, other.ages])
+        weights = torch.where(ages < NEVER, ages.clamp(min=1) ** -2, 0)
+        total = weights.sum(0)
+        values = (weights[0] * one.values + weights[1] * other.values) / total.clamp(min=1e-12)
+        came = total > 0
+        if not bool(came.all()):
+            hole = self._holes(index)
+            picture = _put(self.video.read([index]), hole, values)
+            known = _put(torch.ones_like(picture[:, :1]), hole, came[None].float())
+            values = krige(picture, known, self._likeness)[0][:, hole].clamp(0, 1)
+        return Filling(values, ages.amin(0))
+
+    @cached_property
+    def _likeness(self) -> Likeness:
+        probes = range(0, len(self.video), max(len(self.video) // PROBES, 1))
+        return Likeness.of((self.video.read([i]), (~self._holes(i))[None, None].float()) for i in probes)
+
+
+def _put(picture: Tensor, hole: Tensor, values: Tensor) -> Tensor:
+    """A picture, (1, C, H, W), with (C, n) other values in its hole, (H, W) bool."""
+    filled = picture.clone()
+    filled[0][:, hole] = values
+    return filled
