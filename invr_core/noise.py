@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -13,7 +15,8 @@ def gaussian_level(frames: Tensor) -> float:
     """The standard deviation of additive noise that is independent from pixel to pixel.
 
     A mask that is blind to constant, linear and edge-like structure is laid over the frames; the median of its
-    magnitude tells the noise, whatever else a minority of pixels shows.
+    magnitude tells the noise, whatever else a minority of pixels shows. Only the half of the pixels whose surroundings
+    are nearest to mid-grey is asked: near black and white, noise is cut off.
 
     Args:
         frames: (n, C, H, W) in [0, 1].
@@ -33,8 +36,59 @@ def gaussian_level(frames: Tensor) -> float:
         return 0.0
     n, channels, height, width = frames.shape
     mask = _LAPLACIAN_DIFFERENCE.to(frames).view(1, 1, 3, 3)
-    response = F.conv2d(frames.reshape(n * channels, 1, height, width), mask).abs()
-    return float(response.median()) / (0.6745 * 6.0)
+    planes = frames.reshape(n * channels, 1, height, width)
+    response, apart = F.conv2d(planes, mask).abs(), (F.avg_pool2d(planes, 3, 1) - 0.5).abs()
+    return float(response[apart <= apart.median()].median()) / (0.6745 * 6.0)
+
+
+def clips(frames: Tensor, level: float) -> bool:
+    """Whether noise was cut off at black and white, as it is when it is added to a picture of whole numbers.
+
+    Then there are about as many black and white pixels as noise of that level would have pushed beyond the range.
+
+    Args:
+        frames: (n, C, H, W) in [0, 1], noisy.
+        level: the standard deviation of the noise.
+    """
+    if level <= 0 or min(frames.shape[-2:]) < 5:
+        return False
+    around = F.avg_pool2d(frames, 5, 1, 2, count_include_pad=False)
+    expected = torch.special.ndtr(-around / level) + torch.special.ndtr((around - 1) / level)
+    found = ((frames < 0.5 / 255) | (frames > 254.5 / 255)).to(frames.dtype)
+    return float(found.mean()) > 0.5 * float(expected.mean()) > 0
+
+
+def unclipped(mean: Tensor, level: float) -> Tensor:
+    """The value that noise was added to, from the mean of what was left after it was cut off at 0 and 1.
+
+    What is averaged out of clipped noise is too bright near black and too dark near white; this undoes it.
+
+    Args:
+        mean: any shape, in [0, 1].
+        level: the standard deviation of the noise, before it was cut off.
+
+    Source:
+        A. Foi, Clipped noisy images: heteroskedastic modeling and practical denoising, Signal Processing 2009.
+
+    Example:
+        >>> noise = 0.2 * torch.randn(100_000, generator=torch.Generator().manual_seed(0))
+        >>> mean = (0.05 + noise).clamp(0, 1).mean()
+        >>> round(float(mean), 2), round(float(unclipped(mean, 0.2)), 2)
+        (0.11, 0.05)
+    """
+    if level <= 0:
+        return mean
+    values = torch.linspace(0, 1, 1025, dtype=torch.float64, device=mean.device)
+    low, high = -values / level, (1 - values) / level
+    inside = values * (torch.special.ndtr(high) - torch.special.ndtr(low)) + level * (_bell(low) - _bell(high))
+    means = (inside + torch.special.ndtr(-high)).to(mean.dtype)
+    above = torch.searchsorted(means, mean.contiguous()).clamp(1, len(means) - 1)
+    share = ((mean - means[above - 1]) / (means[above] - means[above - 1])).clamp(0, 1)
+    return torch.lerp(values[above - 1].to(mean.dtype), values[above].to(mean.dtype), share)
+
+
+def _bell(z: Tensor) -> Tensor:
+    return torch.exp(-z.square() / 2) / math.sqrt(2 * math.pi)
 
 
 def impulses(frames: Tensor, threshold: float = 0.2) -> Tensor:

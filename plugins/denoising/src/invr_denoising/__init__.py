@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 import torch
@@ -12,12 +12,13 @@ from torch.nn import functional as F
 
 from invr_core.errors import BadInput
 from invr_core.fill import fill
-from invr_core.noise import gaussian_level, impulses
+from invr_core.noise import clips, gaussian_level, impulses, unclipped
 from invr_core.observation import Observation, charbonnier, squared
 from invr_core.query import Query
 from invr_core.representation import Representation
 from invr_core.transport import mean, neighbours, patched, transport
 from invr_core.video import Video
+from invr_denoising.patches import cleaned
 from invr_tasks.operators import add_gaussian, add_salt_pepper
 from invr_tasks.task import Source, Task, frame_by_frame
 
@@ -74,7 +75,10 @@ class Denoise(Task[DenoiseConfig]):
         video = source.video
         if self._kind(video) == "gaussian":
             level = gaussian_level(_probe(video))
-            return frame_by_frame(video, lambda index: self._without_gaussian(index, video, rep, level))
+            cut_off = clips(_probe(video), level)
+            pilot = frame_by_frame(video, lambda index: self._averaged(index, video, rep, level))
+            both = _side_by_side(video, pilot.remembered(2 * self.config.reach + 1))
+            return frame_by_frame(video, lambda index: self._without_gaussian(index, both, rep, level, cut_off))
         window = 2 * self.config.reach + 1
         known = _known(video).remembered(window)
         whole = patched(video, known).remembered(window)
@@ -96,7 +100,17 @@ class Denoise(Task[DenoiseConfig]):
             return self.config.noise
         return "salt-pepper" if float(impulses(_probe(video)).mean()) > IMPULSES_FROM else "gaussian"
 
-    def _without_gaussian(self, index: int, video: Video, rep: Representation, level: float) -> Tensor:
+    def _without_gaussian(self, index: int, both: Video, rep: Representation, level: float, cut_off: bool) -> Tensor:
+        """Patches of the frame and its neighbours, cleaned together where they look alike."""
+        time = float(both.times[index])
+        brought = transport(both, rep, time, neighbours(both, time, self.config.reach))
+        noisy, pilot = brought.pictures.chunk(2, 1)
+        here = int(brought.seconds.abs().argmin())
+        picture = cleaned(noisy, pilot, here, level).clamp(0, 1)
+        return unclipped(picture, level) if cut_off else picture
+
+    def _averaged(self, index: int, video: Video, rep: Representation, level: float) -> Tensor:
+        """A first picture with little noise: the mean of what agrees with the frame."""
         own = rep(Query(video.times[index : index + 1]))
         time = float(video.times[index])
         brought = transport(video, rep, time, neighbours(video, time, self.config.reach))
@@ -119,6 +133,13 @@ class Denoise(Task[DenoiseConfig]):
         weights = brought.validity * steps.to(brought.validity) ** -2
         picture = mean(brought.pictures, weights, given.to(weights), 0.05)[0].cpu()
         return torch.where(trusted > 0, given, picture + fill(given - picture, trusted))
+
+
+def _side_by_side(one: Video, other: Video) -> Video:
+    """Two clips of one clock as one of twice as many channels."""
+    return replace(
+        one, channels=2 * one.channels, read=lambda indices: torch.cat([one.read(indices), other.read(indices)], 1)
+    )
 
 
 def _probe(video: Video) -> Tensor:

@@ -1,0 +1,97 @@
+"""Patches that look alike, cleaned together."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+PATCH, STRIDE = 8, 6
+"""Pixels across a patch, and between one and the next."""
+SEARCH = 2
+"""Pixels around a patch, in each frame, within which others like it are looked for."""
+GROUP = 64
+"""Patches that are cleaned together."""
+EXCESS = 1.2
+"""How much stronger the noise is taken to be, since the patches were chosen for being alike."""
+AT_ONCE = 2048
+"""Groups that are in memory at once."""
+
+
+def cleaned(noisy: Tensor, pilot: Tensor, here: int, level: float) -> Tensor:
+    """A frame without its noise: each patch by the least square error among what its likes span.
+
+    For each patch its likes are looked for in all frames, by a picture that has little noise already. From these the
+    mean and the covariance are taken, and so the best linear estimate of the patches without their noise; estimates
+    that overlap are averaged.
+
+    Args:
+        noisy: (n, C, H, W) frames brought to one instant.
+        pilot: the same with little noise.
+        here: which of them is the frame of that instant.
+        level: standard deviation of the noise.
+
+    Returns:
+        (1, C, H, W); the pilot itself if it is smaller than a patch.
+
+    Source:
+        M. Lebrun, A. Buades, J.-M. Morel, A Nonlocal Bayesian Image Denoising Algorithm, SIAM Imaging 2013 (its second
+        step); P. Arias, J.-M. Morel, Video Denoising via Empirical Bayesian Estimation of Space-Time Patches, JMIV
+        2018.
+    """
+    channels, height, width = noisy.shape[1:]
+    if min(height, width) < PATCH or level <= 0:
+        return pilot[here : here + 1]
+    margin = (SEARCH, SEARCH + STRIDE, SEARCH, SEARCH + STRIDE)
+    both = [F.pad(one, margin, mode="replicate") for one in (noisy, pilot)]
+    rows, columns = both[0].shape[2:]
+    tops, lefts = (torch.arange(0, length - PATCH + STRIDE, STRIDE, device=noisy.device) for length in (height, width))
+    corners = (tops[:, None] * columns + lefts).flatten()
+    likes = _alike(both[1], here, (len(tops), len(lefts)))
+    steps = torch.arange(2 * SEARCH + 1, device=noisy.device)
+    moves = (steps[:, None] * columns + steps).flatten()
+    pixels = torch.arange(PATCH, device=noisy.device)
+    plane = (pixels[:, None] * columns + pixels).flatten()
+    volume = (torch.arange(channels, device=noisy.device)[:, None] * rows * columns + plane).flatten()
+    total, counted = noisy.new_zeros(channels * rows * columns), noisy.new_zeros(rows * columns)
+    for corner, like in zip(corners.split(AT_ONCE), likes.T.split(AT_ONCE), strict=True):
+        frame, place = like // len(moves), corner[:, None] + moves[like % len(moves)]
+        index = (frame * channels * rows * columns + place)[..., None] + volume
+        estimate = _estimated(*(one.flatten()[index] for one in both), level)
+        own = frame == here
+        total.index_add_(0, (place[own][:, None] + volume).flatten(), estimate[own].flatten())
+        counted.index_add_(0, (place[own][:, None] + plane).flatten(), counted.new_ones(int(own.sum()) * len(plane)))
+    mean = total.view(channels, rows, columns) / counted.view(rows, columns).clamp(min=1)
+    return mean[None, :, SEARCH : SEARCH + height, SEARCH : SEARCH + width]
+
+
+def _alike(pilot: Tensor, here: int, count: tuple[int, int]) -> Tensor:
+    """For each patch of a frame the nearest among all frames and moves: (`GROUP` or fewer, patches), frame-major."""
+    height, width = (STRIDE * (n - 1) + PATCH for n in count)
+    whole = 2 * SEARCH + 1
+    centre = pilot[here : here + 1, :, SEARCH : SEARCH + height, SEARCH : SEARCH + width]
+    apart = torch.stack(
+        [
+            F.avg_pool2d((pilot[:, :, y : y + height, x : x + width] - centre).square().mean(1), PATCH, STRIDE)
+            for y in range(whole)
+            for x in range(whole)
+        ],
+        1,
+    )
+    apart[here, whole * whole // 2] = -1  # a patch is always among its likes
+    apart = apart.flatten(0, 1).flatten(1)
+    return apart.topk(min(GROUP, len(apart)), 0, largest=False).indices
+
+
+def _estimated(noisy: Tensor, pilot: Tensor, level: float) -> Tensor:
+    """Groups of patches without their noise, (groups, n, pixels): the linear estimate of least square error.
+
+    The covariance of a group of n patches has rank n at most, so that systems of n unknowns are solved.
+    """
+    count = pilot.shape[1]
+    mean = pilot.mean(1, keepdim=True)
+    spread, noisy_mean = pilot - mean, noisy.mean(1, keepdim=True)
+    inner = spread @ spread.transpose(1, 2)
+    inner = inner + count * EXCESS * level**2 * torch.eye(count, device=inner.device)
+    shares = torch.cholesky_solve(spread @ (noisy - noisy_mean).transpose(1, 2), torch.linalg.cholesky(inner))
+    return (mean + noisy_mean) / 2 + shares.transpose(1, 2) @ spread
