@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import tyro
 
 from invr_core.errors import BadInput, InvrError
+from invr_tasks.cli.masks import is_mask, mask_options
 from invr_tasks.cli.parse import Count
 from invr_tasks.registry import BrokenTask
 
@@ -121,18 +122,20 @@ def task_command(task: type[Task[Any]], name: str) -> type[Any]:
         BrokenTask: if two of them have the same name.
     """
     extras = [given for given in task.inputs if given != "video"]
-    _refuse_clashes(task, name, extras)
+    masks = [option for given in extras if is_mask(given) for option in mask_options(given)]
+    _refuse_clashes(task, name, [*extras, *(option for option, _, _ in masks)])
     quiet: Any = Annotated[Flag, tyro.conf.arg(help="Show no progress.")]
     command = make_dataclass(
         "Command",
         [
             ("input", Input),
             ("output", Output),
-            *((extra, Annotated[str, tyro.conf.arg(metavar="PATH", help=_help_of(extra))]) for extra in extras),
+            *((extra, Annotated[str, _further(extra)]) for extra in extras if not is_mask(extra)),
             ("task", _unchecked(task.Config)),
             ("fit", FitOptions),
             ("clip", ClipOptions),
             ("file", RepOptions),
+            *masks,
             ("report", Report, dataclasses.field(default=None)),
             ("quiet", quiet, dataclasses.field(default=False)),
         ],
@@ -157,11 +160,6 @@ def task_config(task: type[Task[Any]], values: Any) -> Any:
     alone = {key: value for key, value in changed.items() if str(_refusal(task, {key: value})) == str(error)}
     blamed = ", ".join(f"{_flag(key)} {_as_typed(value)}" for key, value in (alone or changed or given).items())
     raise BadInput(f"{blamed}: {error}") from error
-
-
-def is_mask(name: str) -> bool:
-    """Whether an input of a task is a mask (one channel, matched to the clip), by its name: `mask`, `…_mask`."""
-    return name == "mask" or name.endswith("_mask")
 
 
 def _unchecked(config: type[Any]) -> type[Any]:
@@ -195,10 +193,8 @@ def _refuse_clashes(task: type[Task[Any]], name: str, extras: list[str]) -> None
         )
 
 
-def _help_of(extra: str) -> str:
-    if is_mask(extra):
-        return "white where it applies: one image for all frames, a folder of images, or a video"
-    return f"the {extra.replace('_', ' ')}: a video file or a folder of images"
+def _further(extra: str) -> Any:
+    return tyro.conf.arg(metavar="PATH", help=f"the {extra.replace('_', ' ')}: a video file or a folder of images")
 
 
 def _flag(name: str) -> str:

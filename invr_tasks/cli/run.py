@@ -13,6 +13,7 @@ from invr_tasks.cli.parse import UsageError, parse
 
 if TYPE_CHECKING:
     from invr_core.video import Video
+    from invr_tasks.cli.files import Further
     from invr_tasks.page.curve import Curve
     from invr_tasks.run import Result
     from invr_tasks.shots import Joined
@@ -41,7 +42,7 @@ def _run(task: Any, parsed: Any) -> None:
     from invr_core.device import resolve
     from invr_core.io import save_video
     from invr_core.storage import load
-    from invr_tasks.cli.files import check_outputs, open_source
+    from invr_tasks.cli.files import check_outputs, further_inputs, open_source, paths_of
     from invr_tasks.cli.progress import Reporter
     from invr_tasks.cli.wrote import wrote
     from invr_tasks.page.curve import Curve
@@ -49,14 +50,14 @@ def _run(task: Any, parsed: Any) -> None:
     from invr_tasks.run import run as run_task
     from invr_tasks.shots import run_shots
 
-    extras = {given: getattr(parsed, given) for given in task.inputs if given != "video"}
+    extras = further_inputs(task, parsed)
     stored = [parsed.file.rep] if parsed.file.rep else []
-    check_outputs([parsed.input, *extras.values(), *stored], parsed.output, parsed.file.save_rep, parsed.report)
+    check_outputs([parsed.input, *paths_of(extras), *stored], parsed.output, parsed.file.save_rep, parsed.report)
     resolve(parsed.fit.device)
     with Reporter(parsed.quiet) as reporter:
         rep = load(parsed.file.rep, parsed.fit.device) if parsed.file.rep else None
         model = default_model(parsed.fit.model, parsed.fit.params) if rep is None else None
-        source = open_source(type(task), parsed.input, extras, reporter.note)
+        source = open_source(parsed.input, extras, reporter.note)
         curve = Curve(reporter.on_step)
         result: Any
         if rep is not None:
@@ -77,13 +78,13 @@ def _run(task: Any, parsed: Any) -> None:
 
 
 def _report(
-    task: Any, source: Source, result: Result, curve: Curve, parsed: Any, extras: dict[str, str], seconds: float
+    task: Any, source: Source, result: Result, curve: Curve, parsed: Any, extras: Further, seconds: float
 ) -> None:
     from invr_tasks.page.report import write_report
 
     facts = {
         "input": parsed.input,
-        **extras,
+        **{name: str(given) for name, given in extras.items()},
         "output": parsed.output,
         "read, fitted and written in": f"{seconds:.1f} s",
     }
