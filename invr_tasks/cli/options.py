@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import math
+from collections.abc import Sequence
 from dataclasses import MISSING, dataclass, make_dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -115,21 +116,33 @@ class RepOptions:
     """Take what was fitted from this file, and leave out the fit."""
 
 
-def task_command(task: type[Task[Any]], name: str) -> type[Any]:
+RUN: tuple[tuple[str, Any], ...] = (("input", Input), ("output", Output))
+"""What `invr run` takes first."""
+
+
+def task_command(
+    task: type[Task[Any]], name: str, command: str = "invr run", first: Sequence[tuple[Any, ...]] = RUN
+) -> type[Any]:
     """The command line of one task as a dataclass: its inputs, its options, those of the fit.
+
+    Args:
+        task: its class.
+        name: by which it was asked for.
+        command: whose command line it is, for messages.
+        first: the fields of that command, as `dataclasses.make_dataclass` takes them.
 
     Raises:
         BrokenTask: if two of them have the same name.
     """
     extras = [given for given in task.inputs if given != "video"]
     masks = [option for given in extras if is_mask(given) for option in mask_options(given)]
-    _refuse_clashes(task, name, [*extras, *(option for option, _, _ in masks)])
+    taken = {*(field[0] for field in first), *extras, *(option for option, _, _ in masks)}
+    _refuse_clashes(task, name, command, taken)
     quiet: Any = Annotated[Flag, tyro.conf.arg(help="Show no progress.")]
-    command = make_dataclass(
+    made = make_dataclass(
         "Command",
         [
-            ("input", Input),
-            ("output", Output),
+            *first,
             *((extra, Annotated[str, _further(extra)]) for extra in extras if not is_mask(extra)),
             ("task", _unchecked(task.Config)),
             ("fit", FitOptions),
@@ -139,10 +152,11 @@ def task_command(task: type[Task[Any]], name: str) -> type[Any]:
             ("report", Report, dataclasses.field(default=None)),
             ("quiet", quiet, dataclasses.field(default=False)),
         ],
+        kw_only=True,
     )
     own = vars(task).get("__doc__") or ""
-    command.__doc__ = inspect.cleandoc(own).split("\n\n")[0] or f"Run the task {name}."
-    return command
+    made.__doc__ = inspect.cleandoc(own).split("\n\n")[0] or f"Run the task {name}."
+    return made
 
 
 def task_config(task: type[Task[Any]], values: Any) -> Any:
@@ -181,14 +195,14 @@ def _is_default(field: dataclasses.Field[Any], value: Any) -> bool:
     return field.default is not MISSING and bool(value == field.default)
 
 
-def _refuse_clashes(task: type[Task[Any]], name: str, extras: list[str]) -> None:
+def _refuse_clashes(task: type[Task[Any]], name: str, command: str, others: set[str]) -> None:
     groups: list[Any] = [FitOptions, ClipOptions, RepOptions]
-    taken = {"input", "output", "help", "report", "quiet", *extras}
+    taken = {"help", "report", "quiet", *others}
     taken |= {field.name for group in groups for field in dataclasses.fields(group)}
     clashes = sorted(taken & {field.name for field in dataclasses.fields(task.Config)})
     if clashes:
         raise BrokenTask(
-            f"the task {name!r} ({task.__module__}:{task.__name__}) has options that `invr run` has itself: "
+            f"the task {name!r} ({task.__module__}:{task.__name__}) has options that `{command}` has itself: "
             f"{', '.join(map(_flag, clashes))}; rename them in its Config"
         )
 

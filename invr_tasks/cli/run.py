@@ -31,14 +31,25 @@ def run(arguments: list[str]) -> int:
     name, *rest = arguments
     task = registry.get(name)
     parsed = parse(task_command(task, name), f"invr run {name}", rest)
-    _run(task(task_config(task, parsed.task)), parsed)
+    check_options(parsed.fit, parsed.clip, parsed.file)
+    run_one(task(task_config(task, parsed.task)), parsed)
     return 0
 
 
-def _run(task: Any, parsed: Any) -> None:
-    """What can be refused is refused before the fit: options, outputs, device, inputs, plan, in this order."""
+def run_one(task: Any, parsed: Any, *, unfinished: bool = True) -> None:
+    """Run a task on one clip, and write what comes of it.
+
+    What can be refused is refused before the fit: outputs, device, inputs, plan, in this order.
+
+    Args:
+        task: with its options.
+        parsed: the options of `invr run`, by `check_options` found to go together.
+        unfinished: whether what a fit has found until Ctrl-C ended it is good enough to be written.
+
+    Raises:
+        KeyboardInterrupt: if it is not; nothing is written then.
+    """
     started = time.monotonic()
-    _check_options(parsed.fit, parsed.clip, parsed.file)
     from invr_core.device import resolve
     from invr_core.io import save_video
     from invr_core.storage import load
@@ -67,6 +78,8 @@ def _run(task: Any, parsed: Any) -> None:
             config = parsed.fit.config()
             result = run_shots(task, source, cuts, model=model, fit_config=config, on_step=curve, on_shot=reporter.shot)
             first = result.shots[0]
+            if result.interrupted and not unfinished:
+                raise KeyboardInterrupt
             _remark(result, reporter.note)
         if parsed.file.save_rep:
             first.representation.save(parsed.file.save_rep, parsed.file.bits)
@@ -121,7 +134,12 @@ def _remark(result: Joined, note: Callable[[str], None]) -> None:
         note(f"of {len(result.shots)} shots, {', '.join(missing)} {why}; they show the trivial answer")
 
 
-def _check_options(fit: FitOptions, clip: ClipOptions, file: RepOptions) -> None:
+def check_options(fit: FitOptions, clip: ClipOptions, file: RepOptions) -> None:
+    """Refuse what cannot be, before any file is opened.
+
+    Raises:
+        BadInput: naming the options.
+    """
     fit.check()
     clip.check()
     _check_bits(file)
@@ -142,13 +160,18 @@ def _check_bits(file: RepOptions) -> None:
     check_bits(file.bits)
 
 
-def _help() -> str:
+def tasks_help(command: str) -> str:
+    """The installed tasks, for the help of a command that takes one."""
     offers = registry.installed()
     width = max((len(offer.name) for offer in offers), default=0)
     tasks = "\n".join(f"  {offer.name:{width}}  {offer.summary}" for offer in offers)
+    none = "  " + registry.describe_installed([])
+    return f"tasks (`{command} TASK --help` shows the options of one):\n{tasks or none}"
+
+
+def _help() -> str:
     return (
         "usage: invr run TASK INPUT OUTPUT [options]\n\n"
         "Fit a clip as the task observes it, and write the task's answer. A task under development is given as\n"
-        "./file.py:Class or package.module:Class.\n\n"
-        f"tasks (`invr run TASK --help` shows the options of one):\n{tasks or '  ' + registry.describe_installed([])}"
+        f"./file.py:Class or package.module:Class.\n\n{tasks_help('invr run')}"
     )
