@@ -66,7 +66,7 @@ def batch(arguments: list[str]) -> int:
     parsed: Any = parse(task_command(task, name, "invr batch", FIRST), f"invr batch {name}", rest)
     if not parsed.inputs:
         raise UsageError(f"missing: INPUT (see `invr batch {name} --help`)")
-    check_options(parsed.fit, parsed.clip, parsed.file)
+    check_options(parsed)
     config = task_config(task, parsed.task)
     left_out: list[str] = []
     clips = find_clips(parsed.inputs, parsed.into, parsed.suffix, left_out.append)
@@ -89,7 +89,7 @@ def _job(parsed: Any, clip: Clip) -> Any:
     options = {name: own(value) for name, value in vars(parsed).items() if name not in ("inputs", "into", "suffix")}
     file = parsed.file
     options["file"] = dataclasses.replace(file, rep=own(file.rep), save_rep=own(file.save_rep))
-    return SimpleNamespace(**{**options, "input": clip.path, "output": clip.output})
+    return SimpleNamespace(**{**options, "input": clip.path, "output": clip.output, "preview": None})
 
 
 def _check(task: Any, parsed: Any, clips: Sequence[Clip], jobs: Sequence[Any]) -> None:

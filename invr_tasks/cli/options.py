@@ -116,7 +116,18 @@ class RepOptions:
     """Take what was fitted from this file, and leave out the fit."""
 
 
-RUN: tuple[tuple[str, Any], ...] = (("input", Input), ("output", Output))
+Preview = Annotated[
+    float | None,
+    tyro.conf.arg(
+        metavar="SECONDS",
+        help="Only so long an excerpt from the middle, at most 320 pixels wide, and what the whole would take.",
+    ),
+]
+RUN: tuple[tuple[Any, ...], ...] = (
+    ("input", Input),
+    ("output", Output),
+    ("preview", Preview, dataclasses.field(default=None)),
+)
 """What `invr run` takes first."""
 
 
