@@ -162,6 +162,21 @@ def fit(
     return Fitted(network, solved, geometry, info)
 
 
+def default_steps(model: ModelConfig, geometry: Geometry, batch: int, device: torch.device) -> int:
+    """How many steps a fit of no given length has: the model's own number of passes over the clip, within bounds.
+
+    Args:
+        model: the architecture.
+        geometry: of the clip.
+        batch: frames a step.
+        device: that it is fitted on.
+    """
+    accelerated = device.type == "cuda"
+    passes = math.ceil(model.recipe.epochs[accelerated] * len(geometry.times) / batch)
+    affordable = MOST_PIXELS[accelerated] // (batch * math.prod(geometry.size))
+    return max(min(passes, affordable), LEAST_STEPS)
+
+
 def _require_trust(observation: Observation) -> None:
     weight = observation.weight
     if weight is not None and not any(bool((weight.read([i]) > 0).any()) for i in range(len(weight))):
@@ -186,7 +201,9 @@ class _Loop:
         self.network, self.observation, self.device, self.generator = network, observation, device, generator
         self.model, self.geometry, self.recipe, self.batch = model, geometry, model.recipe, batch
         self.peak = config.learning_rate or self.recipe.learning_rate
-        self.steps = None if config.minutes is not None else config.steps or self._default_steps()
+        self.steps = (
+            None if config.minutes is not None else config.steps or default_steps(model, geometry, batch, device)
+        )
         self.optimizer = torch.optim.Adam([p for p in network.parameters() if p.requires_grad], lr=self.peak)
         self.order = self._shuffled()
         self.count, self.seconds, self.error, self.recoveries = 0, 0.0, math.nan, 0
@@ -194,12 +211,6 @@ class _Loop:
         spent = self.began - began
         self.limit = None if config.minutes is None else max(config.minutes * 60 - spent, 1e-3)
         self.good = self._snapshot()
-
-    def _default_steps(self) -> int:
-        accelerated = self.device.type == "cuda"
-        passes = math.ceil(self.recipe.epochs[accelerated] * len(self.observation.video) / self.batch)
-        affordable = MOST_PIXELS[accelerated] // (self.batch * math.prod(self.observation.clip_size))
-        return max(min(passes, affordable), LEAST_STEPS)
 
     def _shuffled(self) -> Iterator[list[int]]:
         count = len(self.observation.video)

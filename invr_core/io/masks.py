@@ -1,4 +1,4 @@
-"""Masks: which pixels of a clip are to be filled."""
+"""Masks from files: which pixels of a clip are to be filled."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from torch import Tensor
 from invr_core.errors import BadInput
 from invr_core.io.notes import Note
 from invr_core.io.opening import open_video
+from invr_core.masks import require_known
 from invr_core.video import Video
 
 
@@ -44,9 +45,9 @@ def open_mask(path: str | Path, like: Video, invert: bool = False, on_note: Note
         mask = (white ^ invert).float()
         return mask if len(source) > 1 else mask.repeat(len(indices), 1, 1, 1)
 
-    if all(bool(read([i]).all()) for i in range(len(source))):
-        raise BadInput(f"the mask {path} covers everything; nothing is left to learn from")
-    return replace(like, read=read, channels=1, depth=8)
+    mask = replace(like, read=read, channels=1, depth=8)
+    require_known(mask[: len(source)], f"the mask {path}")
+    return mask
 
 
 def _shape(video: Video) -> str:

@@ -50,10 +50,11 @@ def open_pictures(path: Path) -> Video:
 def list_pictures(folder: Path) -> list[Path]:
     """The images of a folder in natural order (2 before 10); hidden files are left out."""
     files = [f for f in folder.iterdir() if f.suffix.lower() in SUFFIXES and not f.name.startswith(".") and f.is_file()]
-    return sorted(files, key=lambda file: (_natural(file.name), file.name))
+    return sorted(files, key=lambda file: (natural(file.name), file.name))
 
 
-def _natural(name: str) -> list[tuple[int, str]]:
+def natural(name: str) -> list[tuple[int, str]]:
+    """By this, names sort in natural order: 2 before 10."""
     parts = re.split(r"([0-9]+)", name.casefold())
     return [(int(part), "") if i % 2 else (0, part) for i, part in enumerate(parts)]
 

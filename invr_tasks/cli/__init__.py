@@ -5,23 +5,23 @@ Exit codes: 0 done; 1 something is wrong with invr or a plugin; 2 the user can p
 
 from __future__ import annotations
 
-import errno
 import io
 import os
 import sys
-import traceback
 import warnings
 from collections.abc import Sequence
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 
 from invr_core.discovery import DiscoveryWarning
-from invr_core.errors import BadInput, InvrError, did_you_mean
+from invr_core.errors import BadInput, did_you_mean
 from invr_core.threads import wait_briefly
+from invr_tasks.cli.blame import blame, say
 
 COMMANDS = {
     "demo": ("demo", "fit the clip that ships with invr, run the tasks on it, and compare"),
     "run": ("run", "run a task: invr run TASK INPUT OUTPUT; `invr run TASK --help` shows its options"),
+    "batch": ("batch", "run a task on many clips: invr batch TASK INPUT… --into DIR"),
     "fit": ("fit", "fit a clip into one .invr file: invr fit INPUT FILE.invr"),
     "query": ("query", "ask a .invr file for frames: invr query FILE.invr OUTPUT --fps 120"),
     "view": ("view", "look at a .invr file in a browser on this machine: invr view FILE.invr"),
@@ -33,9 +33,6 @@ COMMANDS = {
     "doctor": ("doctor", "check the installation, the devices and every plugin"),
 }
 """Command -> the module beside this one that holds its function, and what it does."""
-
-_OUTSIDE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENAMETOOLONG, errno.EIO}
-"""What a file system can refuse that is nobody's bug."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -56,24 +53,18 @@ def main(argv: Sequence[str] | None = None) -> int:
         warnings.showwarning = _show_warning
         try:
             return _dispatch(arguments)
-        except InvrError as error:
-            _say("error", str(error))
-            return 2
         except BrokenPipeError:  # whoever read our output has seen enough
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return 0
-        except OSError as error:
-            if error.errno not in _OUTSIDE:
-                return _bug()
-            _say("error", f"{error.strerror}: {error.filename}" if error.filename else str(error.strerror))
-            return 2
         except SystemExit as end:  # tyro, after a help text
             return int(end.code or 0)
         except KeyboardInterrupt:
-            _say("error", "stopped")
+            say("error", "stopped")
             return 130
-        except Exception:
-            return _bug()
+        except Exception as error:
+            code, text = blame(error)
+            say("error", text)
+            return code
 
 
 def _dispatch(arguments: list[str]) -> int:
@@ -114,17 +105,6 @@ def _version() -> str:
         return "(not installed: run from its source)"
 
 
-def _bug() -> int:
-    traceback.print_exc()
-    _say("error", "this is a bug in invr or in the plugin named above; please report it with these lines")
-    return 1
-
-
-def _say(kind: str, text: str) -> None:
-    one_line = "; ".join(line.strip() for line in text.splitlines() if line.strip())
-    print(f"invr: {kind}: {one_line}", file=sys.stderr)
-
-
 def _show_warning(
     message: Warning | str,
     category: type[Warning],
@@ -133,4 +113,4 @@ def _show_warning(
     file: object = None,
     line: object = None,
 ) -> None:
-    _say("warning", str(message))
+    say("warning", str(message))

@@ -3,25 +3,49 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from invr_core.errors import BadOutput
-from invr_core.io import check_output, open_mask, open_video
+from invr_core.io import check_output, open_video
 from invr_core.storage import SUFFIX
-from invr_tasks.cli.options import is_mask
+from invr_tasks.cli.masks import Masking, is_mask
 from invr_tasks.page.target import check_page
 from invr_tasks.task import Source, Task
 
+Further = Mapping[str, str | Masking]
+"""The inputs of a task beside its clip, by name: a path, or what is said of a mask."""
 
-def open_source(task: type[Task[Any]], video: str, extras: dict[str, str], on_note: Callable[[str], None]) -> Source:
+
+def further_inputs(task: Task[Any], parsed: Any) -> Further:
+    """What a command line says of each input of a task but its clip.
+
+    Raises:
+        BadInput: if a mask is missing, or its options do not go together.
+    """
+    extras: dict[str, str | Masking] = {}
+    for name in task.inputs:
+        if is_mask(name):
+            extras[name] = masking = Masking.of(name, parsed)
+            masking.check()
+        elif name != "video":
+            extras[name] = getattr(parsed, name)
+    return extras
+
+
+def paths_of(extras: Further) -> list[str]:
+    """The files and folders among them."""
+    paths = [given.path if isinstance(given, Masking) else given for given in extras.values()]
+    return [path for path in paths if path is not None]
+
+
+def open_source(video: str, extras: Further, on_note: Callable[[str], None]) -> Source:
     """The source of a task: its clip, and its further inputs.
 
     Args:
-        task: whose ``inputs`` are opened.
         video: path of the clip.
-        extras: paths of the further inputs, by name.
+        extras: the further inputs.
         on_note: called with what the user should know of a file (for example that its end is missing).
 
     Raises:
@@ -29,8 +53,8 @@ def open_source(task: type[Task[Any]], video: str, extras: dict[str, str], on_no
     """
     clip = open_video(video, on_note=on_note)
     opened = {
-        name: open_mask(path, clip, on_note=on_note) if is_mask(name) else open_video(path, on_note=on_note)
-        for name, path in extras.items()
+        name: given.open(clip, on_note) if isinstance(given, Masking) else open_video(given, on_note=on_note)
+        for name, given in extras.items()
     }
     return Source(clip, opened)
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import math
+from collections.abc import Sequence
 from dataclasses import MISSING, dataclass, make_dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
 from invr_core.errors import BadInput, InvrError
+from invr_tasks.cli.masks import is_mask, mask_options
 from invr_tasks.cli.parse import Count
 from invr_tasks.registry import BrokenTask
 
@@ -114,32 +116,58 @@ class RepOptions:
     """Take what was fitted from this file, and leave out the fit."""
 
 
-def task_command(task: type[Task[Any]], name: str) -> type[Any]:
+Preview = Annotated[
+    float | None,
+    tyro.conf.arg(
+        metavar="SECONDS",
+        help="Only so long an excerpt from the middle, at most 320 pixels wide, and what the whole would take.",
+    ),
+]
+RUN: tuple[tuple[Any, ...], ...] = (
+    ("input", Input),
+    ("output", Output),
+    ("preview", Preview, dataclasses.field(default=None)),
+)
+"""What `invr run` takes first."""
+
+
+def task_command(
+    task: type[Task[Any]], name: str, command: str = "invr run", first: Sequence[tuple[Any, ...]] = RUN
+) -> type[Any]:
     """The command line of one task as a dataclass: its inputs, its options, those of the fit.
+
+    Args:
+        task: its class.
+        name: by which it was asked for.
+        command: whose command line it is, for messages.
+        first: the fields of that command, as `dataclasses.make_dataclass` takes them.
 
     Raises:
         BrokenTask: if two of them have the same name.
     """
     extras = [given for given in task.inputs if given != "video"]
-    _refuse_clashes(task, name, extras)
+    masks = [option for given in extras if is_mask(given) for option in mask_options(given)]
+    taken = {*(field[0] for field in first), *extras, *(option for option, _, _ in masks)}
+    _refuse_clashes(task, name, command, taken)
     quiet: Any = Annotated[Flag, tyro.conf.arg(help="Show no progress.")]
-    command = make_dataclass(
+    made = make_dataclass(
         "Command",
         [
-            ("input", Input),
-            ("output", Output),
-            *((extra, Annotated[str, tyro.conf.arg(metavar="PATH", help=_help_of(extra))]) for extra in extras),
+            *first,
+            *((extra, Annotated[str, _further(extra)]) for extra in extras if not is_mask(extra)),
             ("task", _unchecked(task.Config)),
             ("fit", FitOptions),
             ("clip", ClipOptions),
             ("file", RepOptions),
+            *masks,
             ("report", Report, dataclasses.field(default=None)),
             ("quiet", quiet, dataclasses.field(default=False)),
         ],
+        kw_only=True,
     )
     own = vars(task).get("__doc__") or ""
-    command.__doc__ = inspect.cleandoc(own).split("\n\n")[0] or f"Run the task {name}."
-    return command
+    made.__doc__ = inspect.cleandoc(own).split("\n\n")[0] or f"Run the task {name}."
+    return made
 
 
 def task_config(task: type[Task[Any]], values: Any) -> Any:
@@ -157,11 +185,6 @@ def task_config(task: type[Task[Any]], values: Any) -> Any:
     alone = {key: value for key, value in changed.items() if str(_refusal(task, {key: value})) == str(error)}
     blamed = ", ".join(f"{_flag(key)} {_as_typed(value)}" for key, value in (alone or changed or given).items())
     raise BadInput(f"{blamed}: {error}") from error
-
-
-def is_mask(name: str) -> bool:
-    """Whether an input of a task is a mask (one channel, matched to the clip), by its name: `mask`, `…_mask`."""
-    return name == "mask" or name.endswith("_mask")
 
 
 def _unchecked(config: type[Any]) -> type[Any]:
@@ -183,22 +206,20 @@ def _is_default(field: dataclasses.Field[Any], value: Any) -> bool:
     return field.default is not MISSING and bool(value == field.default)
 
 
-def _refuse_clashes(task: type[Task[Any]], name: str, extras: list[str]) -> None:
+def _refuse_clashes(task: type[Task[Any]], name: str, command: str, others: set[str]) -> None:
     groups: list[Any] = [FitOptions, ClipOptions, RepOptions]
-    taken = {"input", "output", "help", "report", "quiet", *extras}
+    taken = {"help", "report", "quiet", *others}
     taken |= {field.name for group in groups for field in dataclasses.fields(group)}
     clashes = sorted(taken & {field.name for field in dataclasses.fields(task.Config)})
     if clashes:
         raise BrokenTask(
-            f"the task {name!r} ({task.__module__}:{task.__name__}) has options that `invr run` has itself: "
+            f"the task {name!r} ({task.__module__}:{task.__name__}) has options that `{command}` has itself: "
             f"{', '.join(map(_flag, clashes))}; rename them in its Config"
         )
 
 
-def _help_of(extra: str) -> str:
-    if is_mask(extra):
-        return "white where it applies: one image for all frames, a folder of images, or a video"
-    return f"the {extra.replace('_', ' ')}: a video file or a folder of images"
+def _further(extra: str) -> Any:
+    return tyro.conf.arg(metavar="PATH", help=f"the {extra.replace('_', ' ')}: a video file or a folder of images")
 
 
 def _flag(name: str) -> str:

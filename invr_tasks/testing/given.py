@@ -12,7 +12,7 @@ from invr_core.observation import Observation
 from invr_core.oracle import MovingDisc, Oracle, PanningTexture
 from invr_core.query import Query
 from invr_core.video import Video
-from invr_tasks.cli.options import is_mask
+from invr_tasks.cli.masks import is_mask
 from invr_tasks.run import TOLERANCE
 from invr_tasks.task import Task
 from invr_tasks.testing.cases import FPS, SPAN, expect_frames, fitted, simulated, some

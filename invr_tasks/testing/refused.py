@@ -13,7 +13,7 @@ from invr_core.checking import expect, expect_refused
 from invr_core.errors import InvrError
 from invr_core.oracle import MovingDisc
 from invr_core.video import Video
-from invr_tasks.cli.options import is_mask
+from invr_tasks.cli.masks import is_mask
 from invr_tasks.run import prepare
 from invr_tasks.task import Source, Task
 from invr_tasks.testing.cases import SPAN, each, simulated, some

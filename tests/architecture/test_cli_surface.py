@@ -1,6 +1,7 @@
 """Every command with its options and defaults, as kept in `cli_surface.txt`: none goes, comes or changes unannounced.
 
-What is kept is what the help says, without its wording: for `run`, of each of our four tasks.
+What is kept is what the help says, without its wording: for `run`, of each of our four tasks; for `batch`,
+which takes the same, of one.
 
 To accept a change: ``python tests/architecture/test_cli_surface.py``, then look at the difference, and say it in the
 changelog. What may change in which release is in ``docs/guides/versions.md``.
@@ -33,7 +34,7 @@ def surface() -> list[str]:
     lines = re.findall(r"^Exit codes: .*", cli.__doc__ or "", re.MULTILINE)
     benchmarks = re.findall(r"^  (\w+) ", said_by("bench", "--help").partition("benchmarks:")[2], re.MULTILINE)
     for command in sorted(COMMANDS):
-        inner = {"bench": sorted(benchmarks), "run": OURS}.get(command, [""])
+        inner = {"batch": ["inpaint"], "bench": sorted(benchmarks), "run": OURS}.get(command, [""])
         for words in ([command, word] if word else [command] for word in inner):
             lines += [f"invr {' '.join(words)}", *(f"    {taken}" for taken in taken_by(said_by(*words, "--help")))]
     return lines

@@ -1,0 +1,167 @@
+"""``invr batch TASK INPUT… --into DIR``: `invr run` on one clip after the other."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Annotated, Any, Literal
+
+import tyro
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from invr_core.errors import BadInput, BadOutput
+from invr_tasks import registry
+from invr_tasks.cli.blame import blame, one_line, say
+from invr_tasks.cli.clips import Clip, find_clips
+from invr_tasks.cli.options import task_command, task_config
+from invr_tasks.cli.parse import UsageError, parse
+from invr_tasks.cli.run import check_options, run_one, tasks_help
+
+STEM = "{stem}"
+"""Stands for the name of a clip in the path of another file."""
+Inputs = Annotated[
+    list[str],
+    tyro.conf.Positional,
+    tyro.conf.arg(metavar="INPUT …", help="video files, folders of images, folders of clips, patterns"),
+]
+Into = Annotated[str, tyro.conf.arg(metavar="DIR", help="The folder for the answers, each called as its clip.")]
+Suffix = Annotated[
+    Literal[".mp4", ".mkv", ".gif", "/"], tyro.conf.arg(help="What the answers are; / is a folder of PNGs for each.")
+]
+FIRST = (("inputs", Inputs), ("into", Into), ("suffix", Suffix, dataclasses.field(default=".mp4")))
+"""What `invr batch` takes first; all else is as in `invr run`, for each clip."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one clip.
+
+    Args:
+        kind: "written", "there already", "failed", "stopped" or "not begun".
+        text: in a line.
+        code: the exit code that it deserves.
+    """
+
+    kind: str
+    text: str
+    code: int = 0
+
+
+def batch(arguments: list[str]) -> int:
+    """Run a task on many clips; one that fails does not stop the rest."""
+    if arguments[:1] in (["-h"], ["--help"]):
+        print(_help())
+        return 0
+    if not arguments or arguments[0].startswith("-"):
+        raise UsageError("name the task first: invr batch TASK INPUT… --into DIR [options]; `invr tasks` lists them")
+    name, *rest = arguments
+    task = registry.get(name)
+    parsed: Any = parse(task_command(task, name, "invr batch", FIRST), f"invr batch {name}", rest)
+    if not parsed.inputs:
+        raise UsageError(f"missing: INPUT (see `invr batch {name} --help`)")
+    check_options(parsed)
+    config = task_config(task, parsed.task)
+    left_out: list[str] = []
+    clips = find_clips(parsed.inputs, parsed.into, parsed.suffix, left_out.append)
+    jobs = [_job(parsed, clip) for clip in clips]
+    _check(task, parsed, clips, jobs)
+    for line in left_out:
+        _note(parsed.quiet, line)
+    outcomes = _work(lambda job: run_one(task(config), job, unfinished=False), clips, jobs)
+    if not parsed.quiet:
+        _summarise(clips, outcomes)
+    return max((outcome.code for outcome in outcomes), key=[0, 2, 1, 130].index)
+
+
+def _job(parsed: Any, clip: Clip) -> Any:
+    """The options of `invr run` for one clip: its own paths, and its name where another path asks for it."""
+
+    def own(value: Any) -> Any:
+        return value.replace(STEM, clip.stem) if isinstance(value, str) else value
+
+    options = {name: own(value) for name, value in vars(parsed).items() if name not in ("inputs", "into", "suffix")}
+    file = parsed.file
+    options["file"] = dataclasses.replace(file, rep=own(file.rep), save_rep=own(file.save_rep))
+    return SimpleNamespace(**{**options, "input": clip.path, "output": clip.output, "preview": None})
+
+
+def _check(task: Any, parsed: Any, clips: Sequence[Clip], jobs: Sequence[Any]) -> None:
+    """Refuse, before the first fit, what no clip could be written to."""
+    from invr_core.device import resolve
+    from invr_tasks.cli.files import check_outputs, further_inputs, paths_of
+
+    for option, path in (("--report", parsed.report), ("--save-rep", parsed.file.save_rep)):
+        if path and STEM not in path and len(jobs) > 1:
+            raise BadInput(f"{option} {path} would be written by each of {len(jobs)} clips; put {STEM} into its name")
+    for clip, job in zip(clips, jobs, strict=True):
+        there = [path for path in (job.report, job.file.save_rep) if path and Path(path).exists()]
+        if there and not clip.done:
+            raise BadOutput(f"{there[0]} exists, and {clip.path} is not done yet; remove it, or choose another name")
+        stored = [job.file.rep] if job.file.rep else []
+        read = [job.input, *paths_of(further_inputs(task, job)), *stored]
+        check_outputs(read, job.output, job.file.save_rep, job.report)
+    resolve(parsed.fit.device)
+
+
+def _work(run: Any, clips: Sequence[Clip], jobs: Sequence[Any]) -> list[Outcome]:
+    """Each clip in turn, until Ctrl-C."""
+    outcomes: list[Outcome] = []
+    for number, (clip, job) in enumerate(zip(clips, jobs, strict=True), 1):
+        if clip.done:
+            outcomes.append(Outcome("there already", f"{clip.output} is there already; left as it is"))
+            continue
+        _note(job.quiet, f"clip {number}/{len(clips)}: {clip.path}")
+        began = time.monotonic()
+        try:
+            run(job)
+        except KeyboardInterrupt:
+            outcomes.append(Outcome("stopped", "stopped; no answer is written", 130))
+            break
+        except BrokenPipeError:
+            raise
+        except Exception as error:
+            code, text = blame(error)
+            say("error", f"{clip.path}: {text}")
+            outcomes.append(Outcome("failed", one_line(text), code))
+        else:
+            outcomes.append(Outcome("written", f"wrote {clip.output}, in {time.monotonic() - began:.1f} s"))
+    return outcomes + [Outcome("not begun", "not begun")] * (len(clips) - len(outcomes))
+
+
+def _summarise(clips: Sequence[Clip], outcomes: Sequence[Outcome]) -> None:
+    table = Table("clip", "outcome", box=None, pad_edge=False, header_style="bold")
+    for clip, outcome in zip(clips, outcomes, strict=True):
+        table.add_row(Text(clip.path), Text(outcome.text))
+    console = Console()
+    if not console.is_terminal:  # a pipe has no width to keep to
+        console.width = 1000
+    console.print(table)
+    counts = Counter(outcome.kind for outcome in outcomes)
+    told = ", ".join(f"{count} {kind}" for kind, count in counts.items())
+    again = "; what was there already is not computed again: remove it first to have it anew"
+    print(f"{len(clips)} clips: {told}{again if counts['there already'] else ''}")
+
+
+def _note(quiet: bool, line: str) -> None:
+    if not quiet:
+        from invr_tasks.cli.progress import Reporter
+
+        Reporter().note(line)
+
+
+def _help() -> str:
+    return (
+        "usage: invr batch TASK INPUT… --into DIR [--suffix .mp4|.mkv|.gif|/] [options]\n\n"
+        "Run a task on many clips, with the options of `invr run` for each; one that fails does not stop the rest.\n"
+        "INPUT is a video file, a folder of images, a folder of clips, or a pattern such as 'clips/*.mp4'. An answer\n"
+        f"that is there already is left as it is. {STEM} in the path of a mask, a report or an .invr file stands for\n"
+        "the clip's name.\n\n"
+        f"{tasks_help('invr batch')}"
+    )
