@@ -32,7 +32,7 @@ OURS = "ours"
 EACH_FRAME, EACH_FRAME_PIXELS = 3.0, 640 * 320
 """Seconds that fit and rendering may take together for each frame of the answer, and of how many pixels."""
 PROBE = 6
-"""Frames whose rendering is timed before the fit, to know what it will leave."""
+"""Frames whose rendering is timed before the fit, the first for itself, to know what it will leave."""
 LEAST_SHARE = 0.1
 """Of the seconds, left to the fit however slow the rendering is."""
 
@@ -155,9 +155,12 @@ def _length(job: AnswerJob, task: Task[Any], case: Case, truth: Video) -> FitCon
     count = min(PROBE, len(video))
     first = (len(video) - count) // 2
     began = time.perf_counter()
-    for index in range(first, first + count):
+    video.read([first])  # some tasks look at the whole clip before they show a frame of it
+    prepared = time.perf_counter()
+    for index in range(first + 1, first + count):
         video.read([index])
-    rendering = (time.perf_counter() - began) / count * len(video)
+    each = (time.perf_counter() - prepared) / max(count - 1, 1)
+    rendering = prepared - began + each * (len(video) - 1)
     return FitConfig(None, max(whole - rendering, LEAST_SHARE * whole) / 60, job.seed, job.device)
 
 

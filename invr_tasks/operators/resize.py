@@ -16,8 +16,8 @@ from invr_core.video import Video
 from invr_tasks.pixels import Bytes, from_bytes, to_bytes
 
 
-def downscale(video: Video, scale: int, kernel: Literal["area", "bicubic"] = "area") -> Video:
-    """A clip made a whole number of times smaller, rounded to 8 bits.
+def downscale(video: Video, scale: float, kernel: Literal["area", "bicubic"] = "area") -> Video:
+    """A clip made so many times smaller, rounded to 8 bits.
 
     Args:
         video: the clip; both sides are multiples of ``scale``.
@@ -35,7 +35,7 @@ def downscale(video: Video, scale: int, kernel: Literal["area", "bicubic"] = "ar
         raise BadInput(
             f"{width}x{height} is no multiple of the scale {scale}; crop the clip first, or change the scale"
         )
-    size = (height // scale, width // scale)
+    size = (round(height / scale), round(width / scale))
     resizers = {"area": _area, "bicubic": _bicubic}
     if kernel not in resizers:
         raise BadInput(f"downscale knows no kernel {kernel!r}; choose one of {', '.join(resizers)}")

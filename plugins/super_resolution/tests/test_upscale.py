@@ -60,9 +60,9 @@ def test_with_a_model_fitted_for_moments_it_is_no_worse_than_bicubic(model: str)
 
 # -------------------------------------------------------------------- shrunk, the input
 @pytest.mark.parametrize("kernel", KERNELS)
-@pytest.mark.parametrize("scale", [1, 2, 3, 4])
-def test_shrunk_again_it_is_the_input(kernel: str, scale: int) -> None:
-    size = (SIZE[0] * scale, SIZE[1] * scale)
+@pytest.mark.parametrize("scale", [1, 1.5, 2, 3, 4])
+def test_shrunk_again_it_is_the_input(kernel: str, scale: float) -> None:
+    size = (round(SIZE[0] * scale), round(SIZE[1] * scale))
     video = clip()
     shown = run(upscale(scale=scale, kernel=kernel), Source(video), rep=MovingDisc(size)).video
     back = shrink(size=SIZE, kernel=kernel)(shown.read([0, 3]))
@@ -86,11 +86,11 @@ def test_with_a_scale_of_one_the_clip_is_kept() -> None:
 
 # --------------------------------------------------------------------------------- plan
 @pytest.mark.parametrize("size", [(16, 24), (17, 23), (3, 5), (1, 1)])
-@pytest.mark.parametrize("scale", [2, 3])
-def test_sizes_times_and_depth(size: tuple[int, int], scale: int) -> None:
+@pytest.mark.parametrize("scale", [1.5, 2, 3])
+def test_sizes_times_and_depth(size: tuple[int, int], scale: float) -> None:
     times = torch.tensor([0.0, 0.3, 1.0], dtype=torch.float64)
     video = Video.of(torch.rand(3, 3, *size), times, depth=16)
-    task, large = upscale(scale=scale), (size[0] * scale, size[1] * scale)
+    task, large = upscale(scale=scale), (round(size[0] * scale), round(size[1] * scale))
     job = prepare(task, Source(video))
     assert job.observation.clip_size == job.query.size == large
     shown = run(task, Source(video), rep=MovingDisc(large)).video
@@ -124,7 +124,7 @@ def test_a_representation_of_the_small_clip_is_refused() -> None:
 
 @pytest.mark.parametrize(
     ("options", "name"),
-    [({"scale": 0}, "scale"), ({"scale": -2}, "scale"), ({"scale": 1.5}, "scale"), ({"reach": -1}, "reach")],
+    [({"scale": 0}, "scale"), ({"scale": -2}, "scale"), ({"scale": float("nan")}, "scale"), ({"reach": -1}, "reach")],
     ids=["0", "-2", "1.5", "reach"],
 )
 def test_options_that_cannot_be_are_refused_by_name(options: dict[str, object], name: str) -> None:

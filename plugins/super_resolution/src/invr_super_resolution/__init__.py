@@ -24,28 +24,30 @@ __all__ = ["Upscale", "UpscaleConfig"]
 
 Kernel = Literal["area", "bicubic", "gaussian"]
 
-ROUNDS = 8
+ROUNDS = 12
 """Rounds of back-projection; more change nothing that can be seen."""
 TOLERANCE = 0.04
 """How far, in a 5x5 neighbourhood, a carried picture may differ from the frame itself and still count much."""
 OWN_WEIGHT = 0.02
-"""What the representation's own picture counts beside a carried one."""
+"""What the representation's own picture counts beside a carried one, where frames are merged."""
+MISSED = 6 / 255
+"""How far the representation's picture, shrunk, may be from the given one to be believed half."""
 
 
 @dataclass(frozen=True)
 class UpscaleConfig:
     """How much larger, and how the small frames came about."""
 
-    scale: int = 2
-    """Whole factor by which height and width grow."""
+    scale: float = 2
+    """Factor by which height and width grow, such as 2 or 1.5; sides are rounded."""
     kernel: Kernel = "area"
     """How the small frames came from the large ones: a box (camera pixels), Pillow's bicubic, or a Gaussian."""
     reach: int = 4
     """How many frames before and after each one add their samples, at most."""
 
     def __post_init__(self) -> None:
-        if self.scale != int(self.scale) or self.scale < 1:
-            raise BadInput(f"scale must be a whole number of at least 1, got {self.scale}")
+        if not 1 <= self.scale < float("inf"):
+            raise BadInput(f"scale must be a number of at least 1, got {self.scale}")
         if self.reach < 0:
             raise BadInput(f"reach must be at least 0 frames, got {self.reach}")
         if self.kernel not in (kernels := get_args(Kernel)):
@@ -83,7 +85,7 @@ class Upscale(Task[UpscaleConfig]):
         return enlarge(source.video, self._size(source.video))
 
     def _size(self, video: Video) -> tuple[int, int]:
-        return video.size[0] * self.config.scale, video.size[1] * self.config.scale
+        return round(video.size[0] * self.config.scale), round(video.size[1] * self.config.scale)
 
     def _gathered(self, index: int, video: Video, large: Video, rep: Representation) -> Tensor:
         time = float(video.times[index])
@@ -94,7 +96,16 @@ class Upscale(Task[UpscaleConfig]):
         agreement = torch.exp(-F.avg_pool2d(apart, 5, 1, 2, count_include_pad=False) / TOLERANCE**2)
         weights = torch.where(here, 1.0, brought.validity * agreement)
         merged, _ = mean(brought.pictures, weights, own, OWN_WEIGHT)
-        return self._consistent(merged.cpu(), video.read([index]))
+        given = video.read([index])
+        believed = torch.lerp(merged, own, self._sure(own, given.to(own.device)))
+        return self._consistent(believed.cpu(), given)
+
+    def _sure(self, own: Tensor, given: Tensor) -> Tensor:
+        """How much the representation's picture is believed, (1, 1, H, W): the better it explains the input, the more."""
+        small = shrink(size=(given.shape[2], given.shape[3]), kernel=self.config.kernel)
+        missed = (small(own) - given).square().mean(1, keepdim=True)
+        around = F.avg_pool2d(missed, 5, 1, 2, count_include_pad=False)
+        return 1 / (1 + F.interpolate(around, own.shape[2:], mode="bilinear") / MISSED**2)
 
     def _consistent(self, picture: Tensor, given: Tensor) -> Tensor:
         """Iterative back-projection (Irani & Peleg, 1991): what the shrunk picture lacks of the given one is added."""
