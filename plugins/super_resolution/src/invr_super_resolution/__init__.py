@@ -24,7 +24,7 @@ __all__ = ["Upscale", "UpscaleConfig"]
 
 Kernel = Literal["area", "bicubic", "gaussian"]
 
-ROUNDS = 12
+ROUNDS = 16
 """Rounds of back-projection; more change nothing that can be seen."""
 TOLERANCE = 0.04
 """How far, in a 5x5 neighbourhood, a carried picture may differ from the frame itself and still count much."""
@@ -101,7 +101,7 @@ class Upscale(Task[UpscaleConfig]):
         return self._consistent(believed.cpu(), given)
 
     def _sure(self, own: Tensor, given: Tensor) -> Tensor:
-        """How much the representation's picture is believed, (1, 1, H, W): the better it explains the input, the more."""
+        """How much the representation's picture is believed, (1, 1, H, W): more, the better it explains the input."""
         small = shrink(size=(given.shape[2], given.shape[3]), kernel=self.config.kernel)
         missed = (small(own) - given).square().mean(1, keepdim=True)
         around = F.avg_pool2d(missed, 5, 1, 2, count_include_pad=False)
