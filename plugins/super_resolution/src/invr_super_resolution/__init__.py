@@ -24,7 +24,7 @@ __all__ = ["Upscale", "UpscaleConfig"]
 
 Kernel = Literal["area", "bicubic", "gaussian"]
 
-ROUNDS = 16
+ROUNDS = 12
 """Rounds of back-projection; more change nothing that can be seen."""
 TOLERANCE = 0.04
 """How far, in a 5x5 neighbourhood, a carried picture may differ from the frame itself and still count much."""
