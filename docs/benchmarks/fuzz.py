@@ -6,7 +6,8 @@
 Cases are made by the strategies of the tests (``tests/core/strange_*.py``). They run in batches, each a process of its
 own with a bounded address space, so that a crash or a hang is one fault and not the end. Nothing may be run, connected
 to or written while a file is read. A file that breaks the law is kept under ``--keep``. Then come the dearest
-files, each in a process of its own, with what it took. One JSON line; the exit code is 1 if the law was broken.
+files, each in a process of its own, with what it took. One JSON line; the exit code is 1 if the law was broken. Ctrl-C
+ends the batches early: what was done by then counts.
 """
 
 from __future__ import annotations
@@ -176,7 +177,10 @@ def main() -> None:
         return
     began, found, faults, peak = time.time(), Counter[str](), Counter[str](), 0
     for number, start in enumerate(range(0, asked.cases, BATCH)):
-        result = worker(asked.of, seed + number, min(BATCH, asked.cases - start), asked.keep)
+        try:
+            result = worker(asked.of, seed + number, min(BATCH, asked.cases - start), asked.keep)
+        except KeyboardInterrupt:
+            break
         found.update(result["found"])
         faults.update(result["faults"])
         peak = max(peak, result["peak"])
