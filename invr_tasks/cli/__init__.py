@@ -18,6 +18,7 @@ from importlib.metadata import PackageNotFoundError, version
 from invr_core.discovery import DiscoveryWarning
 from invr_core.errors import BadInput, InvrError, did_you_mean
 from invr_core.threads import wait_briefly
+from invr_tasks.cli.printed import printable
 
 COMMANDS = {
     "demo": ("demo", "fit the clip that ships with invr, run the tasks on it, and compare"),
@@ -122,7 +123,7 @@ def _bug() -> int:
 
 def _say(kind: str, text: str) -> None:
     one_line = "; ".join(line.strip() for line in text.splitlines() if line.strip())
-    print(f"invr: {kind}: {one_line}", file=sys.stderr)
+    print(f"invr: {kind}: {printable(one_line)}", file=sys.stderr)
 
 
 def _show_warning(
