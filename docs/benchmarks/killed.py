@@ -92,6 +92,12 @@ def state(path: Path, old: dict[str, str]) -> str:
     return "new" if whole(path) else "broken"
 
 
+def temporary(place: Path) -> list[Path]:
+    """What is left in the temporary folder, but for the empty cache folder that torch makes when it is imported."""
+    empty = [path for path in (place / "tmp").glob("torchinductor_*") if not any(path.iterdir())]
+    return [path for path in (place / "tmp").iterdir() if path not in empty]
+
+
 def prepare(place: Path, seed: int) -> None:
     """A clip, and what is fitted to it."""
     noise = torch.rand(8, 3, 48, 64, generator=torch.Generator().manual_seed(seed))
@@ -163,13 +169,13 @@ def main() -> None:
                     known = PRIVATE.fullmatch(path.name)
                     left["private beside the output" if known else "unknown"] += 1
                     faults += [] if known else [f"{kind}: left {path.name}"]
-            left["in the temporary folder"] += len(list((place / "tmp").iterdir()))
+            left["in the temporary folder"] += len(temporary(place))
             print(f"{done} of {asked.kills}: {dict(found)}, {len(faults)} faults", file=sys.stderr, flush=True)
         for kind in WRITING:
             if run(kind, place).wait(LONGEST):
                 faults.append(f"{kind} fails after the kills")
         faults += [f"not tidied: {p.name}" for p in (place / "out").iterdir() if p.name not in names]
-        faults += [f"left in the temporary folder: {p.name}" for p in (place / "tmp").iterdir()]
+        faults += [f"left in the temporary folder: {path.name}" for path in temporary(place)]
     line = {
         "kills": asked.kills,
         "seed": asked.seed,
