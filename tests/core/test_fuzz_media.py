@@ -10,6 +10,7 @@ import struct
 import threading
 from pathlib import Path
 
+import av
 import cv2
 import numpy as np
 import pytest
@@ -19,6 +20,8 @@ from strange_media import Case, Place, cases, gif, outcome, png, sound, tiff
 
 from invr_core.errors import BadFile, NotEnoughMemory
 from invr_core.io import bounds, open_video
+from invr_core.io.graph import Chain
+from invr_core.io.to_rgb import upright
 from invr_core.video import Video
 
 
@@ -120,3 +123,23 @@ def test_a_list_of_other_files_is_no_clip(tmp_path: Path, name: str, text: str) 
     (tmp_path / name).write_text(text)
     with pytest.raises(BadFile, match="is a list of other files"):
         open_video(tmp_path / name)
+
+
+class Stranger:
+    """A frame with something beside it that PyAV does not know."""
+
+    def __init__(self, rotation: int) -> None:
+        self.rotation = rotation
+
+    @property
+    def side_data(self) -> dict[str, bytes]:
+        raise ValueError("31 is not a valid Type")
+
+
+@pytest.mark.parametrize("turn", [0, -90, 90, 180, -180, 45])
+def test_what_pyav_does_not_know_beside_a_frame_hides_no_rotation(turn: int) -> None:
+    filters = upright(Stranger(turn))  # type: ignore[arg-type]
+    frame = av.VideoFrame.from_ndarray(np.arange(6, dtype=np.uint8).reshape(2, 3), "gray")
+    chain = Chain(3, 2, "gray", [*filters, "format=gray"])
+    quarters = turn // 90 if turn % 90 == 0 else 0
+    assert np.array_equal(chain(frame).to_ndarray(), np.rot90(frame.to_ndarray(), quarters))
