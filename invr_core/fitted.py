@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
@@ -12,7 +13,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from invr_core.device import flushed_denormals
-from invr_core.errors import BadInput, OutOfSpan, Unsupported
+from invr_core.errors import BadInput, NotEnoughMemory, OutOfSpan, Unsupported
+from invr_core.memory import require_picture
 from invr_core.models.base import Geometry, ModelConfig, Network
 from invr_core.query import Query
 from invr_core.representation import Motion
@@ -20,6 +22,17 @@ from invr_core.sampling import sample, target_grid
 
 TOLERANCE = 1e-9
 """Seconds by which an instant may lie outside the span through rounding; it is then taken as the end."""
+
+
+@contextmanager
+def _within_memory() -> Iterator[None]:
+    """What an allocator says where there is no more, in our words."""
+    try:
+        yield
+    except (MemoryError, torch.OutOfMemoryError, RuntimeError) as cause:
+        if type(cause) is RuntimeError and "allocate" not in str(cause):
+            raise
+        raise NotEnoughMemory("a picture of this fit does not fit in memory; ask for fewer pixels") from cause
 
 
 class Fitted:
@@ -60,13 +73,31 @@ class Fitted:
     def __call__(self, query: Query) -> Tensor:
         """Render a query; see `invr_core.representation.Representation`. One instant at a time, so that a batch
         equals its singles to the bit.
+
+        Raises:
+            BadInput: if what was fitted makes no finite numbers.
+            NotEnoughMemory: if a picture of this size does not fit.
         """
         if query.part not in self.parts:
             raise Unsupported(f"this model has no part {query.part!r}; it has {', '.join(sorted(self.parts))}")
         times = self._instants(query.times)
         if len(times) == 0:
             raise BadInput("the query names no instant; give at least one")
-        return torch.cat([self._render(times[i : i + 1], query) for i in range(len(times))])
+        require_picture(self.size, query.size or self.size, self.device)
+        with _within_memory():
+            return torch.cat([self._checked(times[i : i + 1], query) for i in range(len(times))])
+
+    def _checked(self, time: Tensor, query: Query) -> Tensor:
+        picture = self._render(time, query)
+        self._require_numbers(picture, time)
+        return picture
+
+    def _require_numbers(self, found: Tensor, time: Tensor) -> None:
+        """Finite parameters may still overflow on their way; while a fit goes on, that is for it to mend."""
+        if not self.network.training and bool(found.isnan().any()):
+            raise BadInput(
+                f"what was fitted has no picture at {float(time[0]):g} s, only numbers that overflow; fit it again"
+            )
 
     def _render(self, time: Tensor, query: Query) -> Tensor:
         if query.part == "residual":
@@ -89,11 +120,18 @@ class Fitted:
         cancel; their sum is held against a pixel, more where the motion is large (Sundaram, Brox & Keutzer, ECCV 2010).
         """
         t0, t1 = self._instants(t0), self._instants(t1)
+        require_picture(self.size, self.size, self.device)
+        with _within_memory():
+            return self._motion(t0, t1)
+
+    def _motion(self, t0: Tensor, t1: Tensor) -> Motion:
         there, back = self.network.flow(t0, t1), self.network.flow(t1, t0)
         returned, inside = sample(back, target_grid(there))
         gap = (there + returned).square().sum(1, keepdim=True)
         allowed = 0.01 * (there.square().sum(1, keepdim=True) + returned.square().sum(1, keepdim=True)) + 0.5
-        return Motion(there, torch.exp(-gap / allowed) * inside)
+        confidence = torch.exp(-gap / allowed) * inside
+        self._require_numbers(confidence, t0)
+        return Motion(there, confidence)
 
     def to(self, device: torch.device | str) -> Self:
         """The same representation on another device."""

@@ -21,6 +21,8 @@ FORMAT = PACKED_FORMAT
 """The newest that this code reads."""
 LONGEST_SIDE, MOST_PIXELS = 1 << 16, 1 << 28
 """Of a frame, in pixels: no clip that anyone fits is larger."""
+FURTHEST = 1e12
+"""Seconds from 0 that an instant may lie, either way: no clock of a clip is further off, and sums are still numbers."""
 
 
 @dataclass(frozen=True)
@@ -83,16 +85,16 @@ class Header:
         if text is None:
             raise BadFile("it holds tensors, but no header of ours: not an .invr file")
         try:
-            found = json.loads(text)
+            found = json.loads(text, object_pairs_hook=_once)
         except ValueError as cause:
             raise BadFile("its header is not JSON") from cause
         if not isinstance(found, dict):
             raise BadFile("its header is not a JSON object")
         form = _read(found.get("format"), int, "format")
         if form > FORMAT:
-            raise BadFile(f"made by a newer invr (format {form}; this one reads up to {FORMAT}): upgrade invr")
+            raise BadFile(f"made by a newer invr (format {_short(form)}; this one reads up to {FORMAT}): upgrade invr")
         if form < 1:
-            raise BadFile(f"format {form} does not exist")
+            raise BadFile(f"format {_short(form)} does not exist")
         bits = {"bits"} if form == PACKED_FORMAT else set()
         _same_keys(found, {"format", "model", "config", "geometry", "info", "versions", "checksum"} | bits, "header")
         return cls(
@@ -127,10 +129,25 @@ class Header:
             raise BadFile(f"its config is not one of {self.model} ({cause})") from cause
 
 
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object that says everything once: of two values, two readers may each believe another one."""
+    found: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in found:
+            raise BadFile(f"its header says {name[:80]!r} twice")
+        found[name] = value
+    return found
+
+
+def _short(number: int) -> str:
+    """A number that may have thousands of digits, for a message."""
+    return str(number) if abs(number) < 10**20 else "of more than 20 digits"
+
+
 def _bits(value: Any) -> int:
     bits: int = _read(value, int, "bits")
     if not LEAST_BITS <= bits <= MOST_BITS:
-        raise BadFile(f"its bits are out of range: {str(bits)[:20]}, not {LEAST_BITS} to {MOST_BITS}")
+        raise BadFile(f"its bits are out of range: {_short(bits)}, not {LEAST_BITS} to {MOST_BITS}")
     return bits
 
 
@@ -141,6 +158,8 @@ def _geometry(found: Mapping[str, Any]) -> Geometry:
     size = _read(found["size"], tuple[int, int], "size")
     if not times or any(b <= a for a, b in pairwise(times)):
         raise BadFile("its times do not increase")
+    if max(map(abs, (*span, times[0], times[-1]))) > FURTHEST:
+        raise BadFile(f"its instants are out of range: {FURTHEST:g} s from 0 at the most, either way")
     if span[1] < span[0]:
         raise BadFile(f"its span ends, at {span[1]:g} s, before it begins, at {span[0]:g} s")
     if not (min(size) > 0 and max(size) <= LONGEST_SIDE and size[0] * size[1] <= MOST_PIXELS):

@@ -1,7 +1,8 @@
-"""How much memory a fit will take, told before it begins."""
+"""How much memory a fit, or a picture, will take, told before it begins."""
 
 from __future__ import annotations
 
+import math
 import os
 from pathlib import Path
 
@@ -12,6 +13,10 @@ from invr_core.models.base import Geometry, ModelConfig
 
 BYTES_PER_PIXEL = 1500
 """Of one frame in a step, forward and backward: activations, as measured on the models we ship (docs/benchmarks)."""
+
+RENDERED, SHOWN, ASKED = 400, 48, 1 << 30
+"""Bytes a pixel of a picture that a network renders (260 and 360 were measured, cwrnn and hnerv at 1920x1080), and of
+one that is resized and written; and the need, in bytes, from which on it is asked what is free."""
 
 
 def available(device: torch.device) -> int | None:
@@ -69,3 +74,27 @@ def _what_fits(free: int, needed: int, model: ModelConfig, geometry: Geometry) -
     if min(height, width) < 1:
         return f"its {parameters // 24:,} parameters alone take too much: give fewer parameters (--params)"
     return f"a clip of {width}x{height} would fit"
+
+
+def require_picture(native: tuple[int, int], shown: tuple[int, int], device: torch.device) -> None:
+    """Refuse a picture that would not fit: its size may be a stranger's, and the machine is shared.
+
+    Args:
+        native: (H, W) of the fitted clip, in pixels.
+        shown: (H, W) that is asked for, in pixels.
+        device: where it is computed.
+
+    Raises:
+        NotEnoughMemory: with what is needed and what is free.
+    """
+    needed = math.prod(native) * RENDERED + math.prod(shown) * SHOWN
+    free = available(device) if needed > ASKED else None
+    if free is None or needed <= free:
+        return
+    height, width = shown
+    left = free - math.prod(native) * RENDERED
+    shrink = (max(left, 0) / (math.prod(shown) * SHOWN)) ** 0.5
+    fits = f"{int(width * shrink)}x{int(height * shrink)} would fit" if left > SHOWN else "none of this clip would fit"
+    raise NotEnoughMemory(
+        f"a frame of {width}x{height} takes about {needed / 2**30:.1f} GiB, {free / 2**30:.1f} GiB are free; {fits}"
+    )

@@ -102,10 +102,10 @@ def quantise(values: NDArray[np.float64], bits: int) -> Quantised:
 
 def _float32(values: NDArray[np.float64], toward: float) -> NDArray[np.float32]:
     """The nearest float32 on one side, so that a channel's range is covered."""
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore"):  # what is next to the greatest number is computed, too, where it is not needed
         near = values.astype(np.float32)
-    short = near > values if toward < 0 else near < values
-    return np.where(short, np.nextafter(near, np.float32(toward)), near)
+        short = near > values if toward < 0 else near < values
+        return np.where(short, np.nextafter(near, np.float32(toward)), near)
 
 
 def pack(tensors: Mapping[str, Tensor], bits: int) -> Tensor:

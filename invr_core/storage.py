@@ -118,7 +118,7 @@ def _load(path: Path) -> Fitted:
                 _check_packed(declared)
             tensors = {name: file.get_tensor(name) for name in declared}
     except SafetensorError as cause:
-        raise BadFile(f"cut short, damaged, or not a {SUFFIX} file ({cause})") from cause
+        raise BadFile(f"cut short, damaged, or not a {SUFFIX} file ({_said(cause)})") from cause
     if header.checksum != checksum(header.content, tensors):
         raise BadFile("damaged: its checksum does not match what it holds; copy or fit it again")
     if header.bits != FULL_BITS:
@@ -154,8 +154,12 @@ def _expected(config: ModelConfig, geometry: Geometry) -> dict[str, Tensor]:
         with torch.device("meta"):
             return _state(_build(config, geometry))
     except Exception as cause:  # whatever a model's own code makes of a stranger's numbers
-        reason = str(cause).splitlines()[0][:200] if str(cause) else type(cause).__name__
-        raise BadFile(f"its config builds no {type(config).name} network ({reason})") from cause
+        raise BadFile(f"its config builds no {type(config).name} network ({_said(cause)})") from cause
+
+
+def _said(cause: Exception) -> str:
+    """The beginning of what an error says: it may quote a stranger's file at length."""
+    return next(iter(str(cause).splitlines()), type(cause).__name__)[:200]
 
 
 def _check_shapes(declared: Mapping[str, Any], expected: Mapping[str, Tensor]) -> None:

@@ -18,6 +18,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from invr_core.errors import BadFile
+from invr_core.io.bounds import MOST_PIXELS, PLAYLISTS, require_frame, require_plain
 from invr_core.io.clock import mend, undo_rounding
 from invr_core.io.graph import Pixels
 from invr_core.io.notes import Note
@@ -25,14 +26,17 @@ from invr_core.io.scratch import Scratch
 from invr_core.io.to_rgb import ToRGB, depth_of
 from invr_core.video import Video
 
-LENIENT: dict[str, Any] = {"metadata_errors": "replace"} if int(av.__version__.split(".")[0]) < 19 else {}
-"""Titles that are not text must not hide the pictures; PyAV 19 has no such option any more."""
+LENIENT: dict[str, Any] = {"options": {"protocol_whitelist": "file"}}
+"""How a file is opened: what it may refer to are files, nothing on a network."""
+if int(av.__version__.split(".")[0]) < 19:
+    LENIENT["metadata_errors"] = "replace"  # titles that are not text must not hide the pictures
 _HDR = {16: "PQ", 18: "HLG"}
 _DECLARES_LENGTH = ("mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm")
 
 
 def decode(path: Path, note: Note) -> Video:
     """The frames of a video file; see `invr_core.io.open_video`."""
+    require_plain(path)
     if path.stat().st_size == 0:
         raise BadFile(f"{path} is empty; give a video file or a folder of images")
     try:
@@ -54,6 +58,8 @@ def pictures_of(container: InputContainer, path: Path) -> VideoStream:
     """
     if container.format.name == "tty":
         raise BadFile(f"{path} is a text, not a video; give a video file or a folder of images")
+    if PLAYLISTS & set(container.format.name.split(",")):
+        raise BadFile(f"{path} is a list of other files, not a video; give a video file or a folder of images")
     streams = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
     if not streams:
         raise BadFile(f"{path} holds no video stream; give a video file or a folder of images")
@@ -71,6 +77,8 @@ class _Pass:
         self.path, self.container, self.note = path, container, note
         self.stream = pictures_of(container, path)
         self.stream.thread_type = "AUTO"
+        self.stream.codec_context.options = {"max_pixels": str(MOST_PIXELS)}
+        require_frame(self.stream.codec_context.height, self.stream.codec_context.width, str(path))
         self.damaged = False
         self.end = 0.0
         self.depth = 8
@@ -83,6 +91,7 @@ class _Pass:
             if not stamps:
                 self.depth = depth_of(frame)
                 self._remark(frame)
+            require_frame(frame.height, frame.width, str(self.path))
             picture = convert(frame)
             if stamps and picture.shape != scratch.shape:
                 was, now = (f"{s[1]}x{s[0]}" for s in (scratch.shape, picture.shape))

@@ -27,6 +27,9 @@ from invr_core.io.graph import Pixels
 from invr_core.io.notes import Note
 from invr_core.video import Video
 
+CLOSEST = 0.999e-6
+"""Seconds between two frames below which no clock of a file tells them apart."""
+
 
 class Encoder(ABC):
     """A file being written.
@@ -75,6 +78,8 @@ class Encoder(ABC):
         if start < 0:
             self.note(f"its clock starts at 0 s, not {start:g} s; no format holds times before 0")
             times = times - start
+        if len(times) > 1 and float(times.diff().min()) < CLOSEST:
+            raise BadOutput("frames less than a microsecond apart do not fit into any file; write a folder of PNGs")
         return ticks(times, self.beside.tick if self.beside else None)
 
     def codec_options(self) -> dict[str, str]:

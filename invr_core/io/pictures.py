@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import io
 import re
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import cv2
@@ -13,6 +16,7 @@ from cv2.utils import logging
 from PIL import Image, ImageOps
 
 from invr_core.errors import BadFile
+from invr_core.io.bounds import declared_png, declared_tiff, require_frame, require_plain
 from invr_core.io.graph import Pixels
 from invr_core.io.scratch import Scratch
 from invr_core.io.to_rgb import opaque
@@ -78,17 +82,19 @@ def read_picture(path: Path) -> Pixels:
     Raises:
         BadFile: if it cannot be read whole, holds several pictures, is not opaque, or is not of 8 or 16 bits.
     """
+    require_plain(path)
     data = path.read_bytes()
     deep = (data.startswith(_PNG) and data[24:25] == b"\x10") or data.startswith(_TIFF)
     try:
         return opaque(_deep(data, path) if deep else _shallow(data, path), str(path))
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError, cv2.error) as error:
+    except (OSError, ValueError, SyntaxError, MemoryError, Image.DecompressionBombError, cv2.error) as error:
         raise BadFile(f"{path} cannot be read as an image; it is damaged, or not what its name says") from error
 
 
 def _shallow(data: bytes, path: Path) -> Pixels:
     """8-bit images, by Pillow: it refuses truncated files and turns them upright."""
-    with Image.open(io.BytesIO(data), formats=("PNG", "JPEG", "WEBP")) as image:
+    with _at_any_size(), Image.open(io.BytesIO(data), formats=("PNG", "JPEG", "WEBP")) as image:
+        require_frame(image.height, image.width, str(path))
         count = getattr(image, "n_frames", 1)
         if count > 1 and image.format != "MPO":
             raise BadFile(f"{path} holds {count} pictures; convert it to a video or to single images")
@@ -97,19 +103,29 @@ def _shallow(data: bytes, path: Path) -> Pixels:
         return np.asarray(upright.convert("RGBA" if upright.has_transparency_data else "RGB"))
 
 
+@contextmanager
+def _at_any_size() -> Iterator[None]:
+    """Pillow warns of large pictures; which are too large is told by `require_frame`."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+        yield
+
+
 def _deep(data: bytes, path: Path) -> Pixels:
     """16-bit PNG and all TIFF, by OpenCV: Pillow would cut them to 8 bits."""
+    pages = [declared_png(data)] if data.startswith(_PNG) else declared_tiff(data)
+    if len(pages) > 1:
+        raise BadFile(f"{path} holds {len(pages)} pictures; convert it to a video or to single images")
+    require_frame(*pages[0], str(path))
     level = logging.getLogLevel()
     logging.setLogLevel(logging.LOG_LEVEL_SILENT)
     try:
-        ok, pages = cv2.imdecodemulti(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+        ok, found = cv2.imdecodemulti(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
     finally:
         logging.setLogLevel(level)
-    if not ok or not pages:
+    if not ok or len(found) != 1:
         raise ValueError("no picture")
-    if len(pages) > 1:
-        raise BadFile(f"{path} holds {len(pages)} pictures; convert it to a video or to single images")
-    picture: Pixels = np.asarray(pages[0])
+    picture: Pixels = np.asarray(found[0])
     if picture.dtype not in (np.uint8, np.uint16):
         raise BadFile(f"{path} has {picture.dtype} samples; images must have 8 or 16 bits")
     if picture.ndim == 2:

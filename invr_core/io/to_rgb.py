@@ -17,6 +17,12 @@ from invr_core.errors import BadFile
 from invr_core.io.colours import MATRICES, RANGES, UNTAGGED, Matrix
 from invr_core.io.graph import Chain, Pixels, samples
 
+_TURNS = {
+    90: ("transpose=dir=0", "vflip"),
+    180: ("hflip", "vflip"),
+    270: ("transpose=dir=0", "hflip"),
+}
+"""The filters that turn a frame by so many degrees, counter-clockwise."""
 _DEEP = (9, 10, 12, 14, 16)
 
 
@@ -73,7 +79,10 @@ def opaque(picture: Pixels, name: str) -> Pixels:
 
 def upright(frame: VideoFrame) -> tuple[str, ...]:
     """The filters that show a frame as its display matrix asks; slanted ones are left out."""
-    side = frame.side_data.get("DISPLAYMATRIX")
+    try:
+        side = frame.side_data.get("DISPLAYMATRIX")
+    except ValueError:  # something else beside the frame is of a kind that PyAV does not know, and all of it is hidden
+        return _TURNS.get(frame.rotation % 360, ())
     if side is None:
         return ()
     a, b, _, c, d = struct.unpack("=9i", bytes(cast(Buffer, side)))[:5]

@@ -7,6 +7,7 @@ import sys
 import traceback
 
 from invr_core.errors import InvrError
+from invr_tasks.cli.printed import printable
 
 _OUTSIDE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENAMETOOLONG, errno.EIO}
 """What a file system can refuse that is nobody's bug."""
@@ -37,7 +38,7 @@ def say(kind: str, text: str) -> None:
         kind: "error" or "warning".
         text: of any number of lines.
     """
-    print(f"invr: {kind}: {one_line(text)}", file=sys.stderr)
+    print(f"invr: {kind}: {printable(one_line(text))}", file=sys.stderr)
 
 
 def one_line(text: str) -> str:

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from invr_core.fitting import Progress as FitProgress
 from invr_core.video import Video
+from invr_tasks.cli.printed import printable
 
 EVERY = 5.0
 """Seconds between two plain lines."""
@@ -98,7 +99,7 @@ class Reporter:
             self._line(f"{what}: {100 * fraction:3.0f} %  {state}")
 
     def _line(self, text: str) -> None:
-        self._console.print(text, markup=False, highlight=False, soft_wrap=True)
+        self._console.print(printable(text), markup=False, highlight=False, soft_wrap=True)
 
 
 def _clock(seconds: float) -> str:

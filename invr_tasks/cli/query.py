@@ -8,16 +8,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
-from invr_core.errors import BadInput, NotEnoughMemory, Unsupported
+from invr_core.errors import BadInput, Unsupported
 from invr_tasks.cli.options import Device, Flag, Output
 from invr_tasks.cli.parse import Rectangle, Size, UsageError, parse
 
 if TYPE_CHECKING:
     from invr_core.query import Query
     from invr_core.representation import Representation
-
-_BYTES_PER_PIXEL = 3 * 4 * 4
-"""Of one frame that is shown: the picture in float32, with room for its resizing and encoding."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +66,7 @@ def _asked(parsed: QueryCommand, rep: Representation) -> Query:
     """The query, checked before anything is rendered."""
     import torch
 
-    from invr_core.memory import available
+    from invr_core.memory import require_picture
     from invr_core.query import Query, Region, at_rate
     from invr_tasks.run import within
 
@@ -84,12 +81,5 @@ def _asked(parsed: QueryCommand, rep: Representation) -> Query:
     within(times, rep.span, parsed.file)
     if parsed.part not in rep.parts:
         raise Unsupported(f"{parsed.file} has no part {parsed.part!r}; it has {', '.join(sorted(rep.parts))}")
-    height, width = parsed.size or rep.size
-    free, needed = available(rep.device), height * width * _BYTES_PER_PIXEL
-    if free is not None and needed > free:
-        shrink = (free / needed) ** 0.5
-        raise NotEnoughMemory(
-            f"a frame of {width}x{height} takes about {needed / 2**30:.1f} GiB, {free / 2**30:.1f} GiB are free; "
-            f"{int(width * shrink)}x{int(height * shrink)} would fit"
-        )
+    require_picture(rep.size, parsed.size or rep.size, rep.device)
     return asked

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from invr_core.video import Video
+from invr_tasks.cli.printed import printable
 
 
 def wrote(
@@ -14,4 +15,4 @@ def wrote(
     height, width = video.size
     frames = "frame" if len(video) == 1 else "frames"
     kept = "".join(f", and {other}" for other in (rep, report) if other)
-    print(f"wrote {output}: {len(video)} {frames} of {width}x{height}{kept}, in {seconds:.1f} s")
+    print(printable(f"wrote {output}: {len(video)} {frames} of {width}x{height}{kept}, in {seconds:.1f} s"))

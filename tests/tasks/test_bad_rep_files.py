@@ -78,7 +78,7 @@ FILES: dict[str, tuple[Callable[[str], str], str]] = {
 }
 
 
-@pytest.mark.parametrize("span", [(0.0, 1e15), (-1e308, 1e308)])
+@pytest.mark.parametrize("span", [(0.0, 1e12), (-1e12, 1e12)])
 def test_a_file_that_claims_to_last_for_ever(refuses: Refuses, span: tuple[float, float]) -> None:
     assert "would be" in refuses("query", unbuildable("", span), "out.mkv", "--fps", "25")
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 
-from invr_core.errors import NotEnoughMemory
+from invr_core.errors import BadInput, NotEnoughMemory
 from invr_core.io import open_video
 from invr_core.storage import load
 
@@ -81,6 +81,7 @@ def test_a_malformed_stranger_is_one_warning_line(invr: Any, install: Callable[.
     [
         (NotEnoughMemory("too large;\n64x32 would fit"), 2, "invr: error: too large;; 64x32 would fit"),
         (OSError(28, "No space left on device", "out.mkv"), 2, "invr: error: No space left on device: out.mkv"),
+        (BadInput("a.png\x1b[2J\x07 is odd"), 2, r"invr: error: a.png\x1b[2J\x07 is odd"),
         (KeyboardInterrupt(), 130, "invr: error: stopped"),
         (RuntimeError("oops"), 1, "RuntimeError: oops\ninvr: error: this is a bug"),
         (FileNotFoundError(2, "No such file", "inner"), 1, "invr: error: this is a bug"),

@@ -27,6 +27,8 @@ CHROMA = 3
 """How much coarser than its luma the chroma of an anchor is, in each direction."""
 APART = 24
 """Most intervals from one anchor to the next."""
+MOST_ROUNDS = 64
+"""Steps from one anchor to the next that a config may ask for; `solve` needs three, a stranger might want no end."""
 PARTS = ("warp", "coupling", "grid", "refinement", "recurrence", "backward")
 """What can be left out: motion altogether; the warped appearance in the motion update; the mixed residual grid (the
 anchors get its parameters); the correction of the flow and the gate; the updates of the states; the anchor after."""
@@ -186,7 +188,7 @@ class CWRNN(ModelConfig):
             "channels": 1024,
             "width": 1024,
             "depth": 64,
-            "rounds": 10**6,
+            "rounds": MOST_ROUNDS,
             "stride": STRIDE,
         }
         for name, most in limits.items():

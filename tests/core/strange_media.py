@@ -1,0 +1,207 @@
+"""Clips, images, masks and folders that a stranger might send: strategies that make them, and the law for each."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import struct
+import tempfile
+import zlib
+from functools import cache
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from hypothesis import strategies as st
+from PIL import Image
+
+from invr_core.errors import InvrError
+from invr_core.io import open_mask, open_video
+from invr_core.video import Video
+
+Case = tuple[str, dict[str, bytes | str]]
+"""What kind of strangeness, and what is put there: bytes of a file, or where a link leads, by name."""
+LIKE = Video.of(torch.zeros(3, 3, 10, 14))
+
+
+def outcome(path: Path) -> str:
+    """What becomes of a file or folder, as a clip and as a mask: ``refused`` or ``opened``.
+
+    Raises:
+        AssertionError: if it is neither refused in one line, nor gives finite frames at times that increase.
+    """
+    found = "opened"
+    for mask in (False, True):
+        try:
+            video = open_mask(path, LIKE) if mask else open_video(path)
+            for index in {0, len(video) - 1}:
+                frame = video.read([index])
+                assert tuple(frame.shape) == (1, video.channels, *video.size), "another shape than it says"
+                assert float(frame.min()) >= 0 and float(frame.max()) <= 1, "not within [0, 1]"
+            assert bool(torch.isfinite(video.times).all()), "times are not finite"
+        except InvrError as refusal:
+            text = str(refusal)
+            assert "\n" not in text.replace("line\nbreak.png", "") and len(text) < 1500, (
+                f"not one line: {text[:2000]!r}"
+            )
+            found = found if mask else "refused"
+    return found
+
+
+# ------------------------------------------------------------------------ sound files
+@cache
+def sound() -> dict[str, bytes]:
+    """Small files of each kind, by suffix."""
+    moving = torch.stack(
+        [torch.roll(torch.rand(3, 10, 14, generator=torch.Generator().manual_seed(1)), i, 2) for i in range(3)]
+    )
+    found = {}
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        for suffix in (".mp4", ".mkv", ".gif"):
+            Video.of(moving).save(folder / f"clip{suffix}")
+        picture = (moving[0].permute(1, 2, 0).numpy() * 255).astype(np.uint8)
+        for suffix in (".jpg", ".webp"):
+            Image.fromarray(picture).save(folder / f"image{suffix}")
+        cv2.imwrite(str(folder / "image.png"), picture)
+        cv2.imwrite(str(folder / "deep.png"), picture.astype(np.uint16) * 257)
+        cv2.imwrite(str(folder / "image.tif"), picture)
+        for path in sorted(folder.iterdir()):
+            found[path.name] = path.read_bytes()
+    return found
+
+
+def chunk(kind: bytes, data: bytes) -> bytes:
+    """A piece of a PNG, its checksum right."""
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
+def png(width: int, height: int, bits: int, colour: int, data: bytes, more: bytes = b"") -> bytes:
+    """A PNG of any claims, whose checksums are right."""
+    header = struct.pack(">IIBBBBB", width, height, bits, colour, 0, 0, 0)
+    return (
+        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + more + chunk(b"IDAT", zlib.compress(data)) + chunk(b"IEND", b"")
+    )
+
+
+def gif(width: int, height: int) -> bytes:
+    """A GIF of any size, with one pixel in it."""
+    screen = struct.pack("<HHBBB", width, height, 0x80, 0, 0) + b"\0\0\0\xff\xff\xff"
+    return b"GIF89a" + screen + b"," + struct.pack("<HHHHB", 0, 0, 1, 1, 0) + b"\x02\x02\x44\x01\x00;"
+
+
+def tiff(width: int, height: int, pages: int = 1) -> bytes:
+    """A TIFF of any claims, without pixels; its pages go round in a circle where there are none."""
+    tags = [(256, 4, 1, width), (257, 4, 1, height), (258, 3, 1, 8), (259, 3, 1, 1), (262, 3, 1, 1), (273, 4, 1, 8)]
+    tags += [(277, 3, 1, 1), (278, 4, 1, height), (279, 4, 1, 10)]
+    page = struct.pack("<H", len(tags)) + b"".join(struct.pack("<HHII", *tag) for tag in tags)
+    size = len(page) + 4
+    nexts = [8 + size * (i + 1) for i in range(pages - 1)] + [0] if pages else [8]
+    return b"II*\0" + struct.pack("<I", 8) + b"".join(page + struct.pack("<I", place) for place in nexts) + bytes(20)
+
+
+# ------------------------------------------------------------------------- strategies
+@st.composite
+def damaged(draw: st.DrawFn) -> Case:
+    """Bytes changed, cut off, put in; a few of them where a header is."""
+    name = draw(st.sampled_from(sorted(sound())))
+    content = bytearray(sound()[name])
+    for _ in range(draw(st.integers(1, 4))):
+        place = draw(st.integers(0, max(min(len(content), 700) - 1, 0)) | st.integers(0, max(len(content) - 1, 0)))
+        match draw(st.sampled_from(["flip", "flip", "number", "cut", "put in", "take out"])):
+            case "flip" if content:
+                content[place] ^= draw(st.integers(1, 255))
+            case "number":
+                content[place : place + 4] = draw(
+                    st.sampled_from([bytes(4), b"\xff" * 4, b"\x7f\xff\xff\xff", b"\0\1\0\0"])
+                )
+            case "cut":
+                del content[place:]
+            case "put in":
+                content[place:place] = draw(st.binary(max_size=20))
+            case "take out":
+                del content[place : place + draw(st.integers(1, 60))]
+    other = draw(st.sampled_from([name, name, name, *sorted(sound())]))
+    return f"damaged {Path(name).suffix}", {f"clip{Path(other).suffix}": bytes(content)}
+
+
+TITLE = chunk(b"zTXt", b"k\0\0" + zlib.compress(bytes(1 << 24)))
+"""A title of 16 MiB, packed."""
+sides = st.sampled_from([0, 1, 2, 10, 14, 300, 16_000, 40_000, 65_535, 2**24, 2**31 - 1])
+
+
+@st.composite
+def claimed(draw: st.DrawFn) -> Case:
+    """Images that declare any size at all, mostly without the pixels for it."""
+    width, height = draw(sides), draw(sides)
+    match draw(st.sampled_from([".png", ".gif", ".tif"])):
+        case ".png":
+            bits, colour = draw(st.sampled_from([1, 2, 4, 8, 16, 7])), draw(st.sampled_from([0, 2, 3, 4, 6, 1]))
+            more = draw(
+                st.sampled_from(
+                    [b"", chunk(b"zTXt", b"k\0\0" + zlib.compress(bytes(1 << 24))), chunk(b"acTL", bytes(8))]
+                )
+            )
+            return "claims .png", {"clip.png": png(width, height, bits, colour, draw(st.binary(max_size=50)), more)}
+        case ".gif":
+            return "claims .gif", {"clip.gif": gif(min(width, 65_535), min(height, 65_535))}
+    return "claims .tif", {"clip.tif": tiff(width, height, draw(st.integers(0, 3)))}
+
+
+ODD = ["a b.png", "-rf.png", "--help.png", "ü.png", "line\nbreak.png", "\udcff.png", "1.PNG", ".hidden.png", "x.txt"]
+names = st.sampled_from([*ODD, "9" * 200 + ".png", "%s{}.png", "²3.png"])
+PLACES = ["/dev/zero", "/dev/full", "/proc/self/mem", "/proc/self/fd/0", "nowhere.png", ".", "..", "loop.png", "1.PNG"]
+leads = st.sampled_from(PLACES)
+
+
+@st.composite
+def folders(draw: st.DrawFn) -> Case:
+    """Folders with odd names, links to anywhere, and an image that is none."""
+    good = st.just(sound()["image.png"])
+    content = st.one_of(good, good, leads, st.binary(max_size=30), st.just(sound()["deep.png"]), damaged().map(_only))
+    return "folder", draw(st.dictionaries(names | st.just("loop.png"), content, min_size=1, max_size=4))
+
+
+def _only(case: Case) -> bytes | str:
+    return next(iter(case[1].values()))
+
+
+TEXTS = [
+    b"#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\n/dev/zero\n#EXT-X-ENDLIST\n",
+    b"ffconcat version 1.0\nfile x.mkv\n",
+    b"v=0\no=- 0 0 IN IP4 127.0.0.1\ns=x\nm=video 9 RTP/AVP 96\na=rtpmap:96 H264/90000\n",
+    b"<MPD></MPD>",
+    b"a text\n" * 9,
+    b"YUV4MPEG2 W16000 H16000 F25:1\nFRAME\n" + bytes(100),
+]
+texts = st.sampled_from(TEXTS)
+suffixes = st.sampled_from([".mp4", ".mkv", ".m3u8", ".sdp", ".mpd", ".txt", ".y4m", ".png"])
+listed = st.builds(lambda text, suffix: ("list or text", {f"clip{suffix}": text}), texts, suffixes)
+
+cases = st.one_of(damaged(), damaged(), damaged(), claimed(), folders(), listed)
+
+
+class Place:
+    """Where the cases of a run are put, one after the other."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder / "case"
+
+    def put(self, case: Case) -> Path:
+        """The file, or the folder of them."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+        self.folder.mkdir()
+        for name, content in case[1].items():
+            if isinstance(content, str):
+                (self.folder / name).symlink_to(content)
+            else:
+                (self.folder / name).write_bytes(content)
+        return self.folder if case[0] == "folder" else self.folder / next(iter(case[1]))
+
+
+def kept(case: Case, folder: Path, name: str) -> None:
+    """Keep what breaks the law."""
+    place = Place(folder / name)
+    os.makedirs(folder / name, exist_ok=True)
+    place.put(case)
