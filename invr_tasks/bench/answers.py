@@ -31,8 +31,8 @@ OURS = "ours"
 """The method that is the installed task."""
 EACH_FRAME, EACH_FRAME_PIXELS = 3.0, 640 * 320
 """Seconds that fit and rendering may take together for each frame of the answer, and of how many pixels."""
-PROBE = 6
-"""Frames whose rendering is timed before the fit, the first for itself, to know what it will leave."""
+PROBE = 8
+"""Frames whose rendering is timed before the fit, the first two for themselves, to know what it will leave."""
 LEAST_SHARE = 0.1
 """Of the seconds, left to the fit however slow the rendering is."""
 
@@ -154,13 +154,14 @@ def _length(job: AnswerJob, task: Task[Any], case: Case, truth: Video) -> FitCon
     video = run(task, case.source, fit_config=FitConfig(1, None, job.seed, job.device)).video
     count = min(PROBE, len(video))
     first = (len(video) - count) // 2
-    began = time.perf_counter()
-    video.read([first])  # some tasks look at the whole clip before they show a frame of it
-    prepared = time.perf_counter()
-    for index in range(first + 1, first + count):
+    clock = [time.perf_counter()]
+    for index in range(first, first + count):
         video.read([index])
-    each = (time.perf_counter() - prepared) / max(count - 1, 1)
-    rendering = prepared - began + each * (len(video) - 1)
+        clock.append(time.perf_counter())
+    once, each = clock[min(2, count)] - clock[0], (clock[-1] - clock[0]) / count
+    if count > 2:  # some tasks look at the whole clip before they show the first frame that is not given
+        each = (clock[-1] - clock[2]) / (count - 2)
+    rendering = once + each * (len(video) - min(2, count))
     return FitConfig(None, max(whole - rendering, LEAST_SHARE * whole) / 60, job.seed, job.device)
 
 
