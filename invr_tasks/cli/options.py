@@ -12,6 +12,7 @@ import tyro
 
 from invr_core.errors import BadInput, InvrError
 from invr_tasks.cli.parse import Count
+from invr_tasks.pieces import LEAST_PIECE, PIECE
 from invr_tasks.registry import BrokenTask
 
 if TYPE_CHECKING:
@@ -88,6 +89,8 @@ class ClipOptions:
     """Instants in seconds at which new shots begin, such as 1.2,3.04; left out, they are looked for."""
     no_shots: Flag = False
     """Fit the clip as one, whatever cuts it has."""
+    piece: Annotated[int, tyro.conf.arg(metavar="FRAMES")] = PIECE
+    """How many frames are fitted together at the most; a longer shot is fitted in overlapping pieces."""
     no_audio: Flag = False
     """Leave the sound out; else it is copied as it is, where OUTPUT can hold it."""
 
@@ -99,6 +102,8 @@ class ClipOptions:
         """
         if self.no_shots and self.cuts is not None:
             raise BadInput("give --cuts or --no-shots, not both")
+        if self.piece < LEAST_PIECE:
+            raise BadInput(f"--piece must be at least {LEAST_PIECE} frames, got {self.piece}")
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from invr_core.video import Video
     from invr_tasks.page.curve import Curve
     from invr_tasks.run import Result
-    from invr_tasks.shots import Joined
     from invr_tasks.task import Source
 
 
@@ -35,7 +34,10 @@ def run(arguments: list[str]) -> int:
 
 
 def _run(task: Any, parsed: Any) -> None:
-    """What can be refused is refused before the fit: options, outputs, device, inputs, plan, in this order."""
+    """What can be refused is refused before the fit: options, outputs, device, inputs, plan, in this order.
+
+    Of several parts each but the first is fitted while the answer is written, when its first frame is read.
+    """
     started = time.monotonic()
     _check_options(parsed.fit, parsed.clip, parsed.file)
     from invr_core.device import resolve
@@ -60,19 +62,27 @@ def _run(task: Any, parsed: Any) -> None:
         curve = Curve(reporter.on_step)
         result: Any
         if rep is not None:
-            result = first = run_task(task, source, rep=rep)
+            result = alone = run_task(task, source, rep=rep)
         else:
-            cuts = _cuts(source.video, parsed, reporter.note)
-            config = parsed.fit.config()
-            result = run_shots(task, source, cuts, model=model, fit_config=config, on_step=curve, on_shot=reporter.shot)
-            first = result.shots[0]
-            _remark(result, reporter.note)
+            cuts = _parts(source.video, parsed, reporter.note)
+            result = run_shots(
+                task,
+                source,
+                cuts,
+                piece=parsed.clip.piece,
+                model=model,
+                fit_config=parsed.fit.config(),
+                on_step=curve,
+                on_part=lambda part: reporter.part(part.title),
+                tell=reporter.note,
+            )
+            alone = result.alone
         if parsed.file.save_rep:
-            first.representation.save(parsed.file.save_rep, parsed.file.bits)
+            alone.representation.save(parsed.file.save_rep, parsed.file.bits)
         shown, sound = reporter.watched(result.video), not parsed.clip.no_audio
         save_video(shown, parsed.output, reporter.note, beside=parsed.input, audio=sound)
         if parsed.report:
-            _report(task, source, first, curve, parsed, extras, time.monotonic() - started)
+            _report(task, source, alone, curve, parsed, extras, time.monotonic() - started)
     wrote(parsed.quiet, parsed.output, result.video, time.monotonic() - started, parsed.file.save_rep, parsed.report)
 
 
@@ -90,34 +100,41 @@ def _report(
     write_report(parsed.report, task, source, result, curve=curve, facts=facts)
 
 
-def _cuts(video: Video, parsed: Any, note: Callable[[str], None]) -> tuple[int, ...]:
-    """The cuts that are given, or found; told if there are any."""
-    from invr_core.shots import cuts_at, find_cuts
+def _parts(video: Video, parsed: Any, note: Callable[[str], None]) -> tuple[int, ...]:
+    """The cuts that are given, or found; told if there are any, and so are the pieces of long shots.
 
-    if parsed.clip.no_shots:
-        return ()
-    cuts = find_cuts(video) if parsed.clip.cuts is None else cuts_at(video, parsed.clip.cuts)
-    if not cuts:
-        return ()
-    shots = f"{parsed.input} has {len(cuts) + 1} shots, with cuts at {_seconds(video, cuts)} s"
-    for option, wanted in (("--save-rep", parsed.file.save_rep), ("--report", parsed.report)):
-        if wanted:
-            raise BadInput(f"{shots}; {option} is of one shot: leave it out, or give --no-shots to fit them as one")
-    note(f"{shots}; each is fitted by itself (--no-shots fits them as one, --cuts says where they are)")
+    Raises:
+        BadInput: if the clip has several parts, and something is asked for that is of one.
+    """
+    from invr_core.shots import cuts_at, find_cuts
+    from invr_tasks.pieces import parts_of
+
+    cuts: tuple[int, ...] = ()
+    if not parsed.clip.no_shots:
+        cuts = find_cuts(video) if parsed.clip.cuts is None else cuts_at(video, parsed.clip.cuts)
+    parts = parts_of(len(video), cuts, parsed.clip.piece)
+    pieces = len(parts) - len(cuts) - 1
+    if cuts:
+        shots = f"{parsed.input} has {len(cuts) + 1} shots, with cuts at {_seconds(video, cuts)} s"
+        _refuse_of_one(parsed, shots, "--no-shots")
+        note(f"{shots}; each is fitted by itself (--no-shots fits them as one, --cuts says where they are)")
+    if pieces:
+        long = f"{parsed.input} has {len(video)} frames, and is fitted in {len(parts)} parts"
+        _refuse_of_one(parsed, long, f"--piece {len(video)}")
+        note(
+            f"{long} of at most {max(map(len, parts))}, which overlap within a shot (--piece says how long they may be)"
+        )
     return cuts
+
+
+def _refuse_of_one(parsed: Any, parts: str, option: str) -> None:
+    for name, wanted in (("--save-rep", parsed.file.save_rep), ("--report", parsed.report)):
+        if wanted:
+            raise BadInput(f"{parts}; {name} is of one part: leave it out, or give {option} to fit them as one")
 
 
 def _seconds(video: Video, cuts: tuple[int, ...]) -> str:
     return ",".join(f"{round(float(video.times[index]), 3):.10g}" for index in cuts)
-
-
-def _remark(result: Joined, note: Callable[[str], None]) -> None:
-    if result.interrupted:
-        note("stopped; going on with what is fitted so far")
-    missing = [str(number) for number, shot in enumerate(result.shots, 1) if shot is None]
-    if missing:
-        why = "were not fitted any more" if result.interrupted else "are too short for this task"
-        note(f"of {len(result.shots)} shots, {', '.join(missing)} {why}; they show the trivial answer")
 
 
 def _check_options(fit: FitOptions, clip: ClipOptions, file: RepOptions) -> None:
@@ -126,7 +143,8 @@ def _check_options(fit: FitOptions, clip: ClipOptions, file: RepOptions) -> None
     _check_bits(file)
     if file.rep is None:
         return
-    unused = [*fit.chosen(), *(["--cuts"] if clip.cuts else []), *(["--save-rep"] if file.save_rep else [])]
+    whole = [*(["--cuts"] if clip.cuts else []), *(["--piece"] if clip.piece != ClipOptions.piece else [])]
+    unused = [*fit.chosen(), *whole, *(["--save-rep"] if file.save_rep else [])]
     if unused:
         raise BadInput(f"--rep leaves out the fit, so {', '.join(unused)} would have no effect; leave it out")
 
