@@ -11,6 +11,7 @@ from importlib.metadata import version
 import torch
 from torch import Tensor
 
+from invr_core.checkpoint import Checkpoints
 from invr_core.device import flushed_denormals, keep_freed_memory, resolve
 from invr_core.errors import BadInput, Unsupported
 from invr_core.fitted import Fitted
@@ -95,10 +96,14 @@ def fit(
     *,
     prior: Prior | None = None,
     on_step: Callable[[Progress], None] | None = None,
+    keep: Checkpoints | None = None,
 ) -> Fitted:
     """Fit a clip to what was observed of it.
 
     Ctrl-C ends the fit after the step it is in; what is fitted so far is returned, and ``info["interrupted"]`` is True.
+
+    With ``keep``, the same fit that was killed goes on from the state it kept, and ends with the same numbers as if it
+    had not been, where its length is in steps. Where it is in minutes, those that were left are fitted.
 
     Args:
         observation: what was given, and how it came from the clip.
@@ -106,9 +111,11 @@ def fit(
         config: length, device and seed.
         prior: a further loss, from the clip as it is and the instants of a step.
         on_step: called after each step; the time that it takes counts neither as minutes nor as seconds.
+        keep: where the state is kept now and then, and when Ctrl-C ends the fit; None to keep none.
 
     Raises:
         BadInput: if the observation cannot be fitted (nothing trusted, a size the model cannot meet).
+        BadOutput: if the state cannot be kept.
         DeviceUnavailable: if the device is not there.
         NotEnoughMemory: if the fit would not fit in memory; raised before it begins.
         InvrError: if the loss does not stay finite in spite of several recoveries.
@@ -124,14 +131,22 @@ def fit(
     network.to(device).train()
     loop = Loop(network, observation, solved, geometry, config, batch, device, generator, began)
     live = Fitted(network, solved, geometry, {}) if prior else None
+    if keep is not None:
+        keep.restore(loop)
     with interruptible() as interrupted:
         while not loop.done() and not interrupted.is_set():
             loss, note = loop.step(lambda times: prior(live, times) if prior and live else None)
+            if keep is not None and keep.due():
+                with loop.paused():
+                    keep.save(loop)
             if on_step is not None:
                 with loop.paused():
                     on_step(_progress(loop, loss, note))
+    if keep is not None and interrupted.is_set():
+        keep.save(loop)
     loop.settle()
     network.finish()
+    network.zero_grad()  # gradients are as large as the parameters
     network.eval().requires_grad_(False)
     info = {
         "seed": config.seed,

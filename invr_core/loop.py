@@ -5,14 +5,14 @@ from __future__ import annotations
 import copy
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
-from invr_core.errors import InvrError
+from invr_core.errors import BadFile, InvrError
 from invr_core.fitted import Fitted
 from invr_core.models.base import Geometry, ModelConfig, Network
 from invr_core.observation import Observation
@@ -28,6 +28,28 @@ LEAST_STEPS = 60
 """Steps of the shortest fit of no given length."""
 RECOVERIES = 5
 """How often a fit goes back before it gives up."""
+
+
+class Order:
+    """Which frames each step looks at: all of them once, shuffled, then again.
+
+    Args:
+        count: frames of the clip.
+        batch: frames a step.
+        generator: that shuffles.
+    """
+
+    def __init__(self, count: int, batch: int, generator: torch.Generator) -> None:
+        self.count, self.batch, self.generator = count, batch, generator
+        self.waiting: list[int] = []
+        """Those of this round that are still to come."""
+
+    def next(self) -> list[int]:
+        """The frames of the next step, in order of time."""
+        while len(self.waiting) < self.batch:
+            self.waiting += torch.randperm(self.count, generator=self.generator).tolist()
+        chosen, self.waiting = self.waiting[: self.batch], self.waiting[self.batch :]
+        return sorted(chosen)
 
 
 class Loop:
@@ -50,7 +72,7 @@ class Loop:
         self.peak = config.learning_rate or self.recipe.learning_rate
         self.steps = None if config.minutes is not None else config.steps or self._default_steps()
         self.optimizer = torch.optim.Adam([p for p in network.parameters() if p.requires_grad], lr=self.peak)
-        self.order = self._shuffled()
+        self.order = Order(len(observation.video), batch, generator)
         self.count, self.seconds, self.error, self.recoveries = 0, 0.0, math.nan, 0
         self.began = time.monotonic()
         spent = self.began - began
@@ -62,15 +84,6 @@ class Loop:
         passes = math.ceil(self.recipe.epochs[accelerated] * len(self.observation.video) / self.batch)
         affordable = MOST_PIXELS[accelerated] // (self.batch * math.prod(self.observation.clip_size))
         return max(min(passes, affordable), LEAST_STEPS)
-
-    def _shuffled(self) -> Iterator[list[int]]:
-        count = len(self.observation.video)
-        waiting: list[int] = []
-        while True:
-            while len(waiting) < self.batch:
-                waiting += torch.randperm(count, generator=self.generator).tolist()
-            yield sorted(waiting[: self.batch])
-            waiting = waiting[self.batch :]
 
     def _snapshot(self) -> dict[str, Tensor]:
         return {name: value.detach().clone() for name, value in self.network.state_dict().items()}
@@ -100,7 +113,7 @@ class Loop:
 
     def step(self, prior: Callable[[Tensor], Tensor | None]) -> tuple[float, str]:
         """One step of the optimizer, or a step back to the last good state: the loss, and a note or ""."""
-        indices = next(self.order)
+        indices = self.order.next()
         times = self.observation.video.times[indices]
         loss, error = self._loss(indices, times)
         for term in (prior(times), self.network.auxiliary(self.observation, self.generator)):
@@ -176,3 +189,65 @@ class Loop:
         """Go back to the last good state if the last step has led to numbers that are not finite."""
         if not all(bool(torch.isfinite(value).all()) for value in self.network.state_dict().values()):
             self.network.load_state_dict(self.good)
+
+    def state(self) -> dict[str, Tensor]:
+        """All that the next step depends on, as tensors on the CPU that nobody else holds.
+
+        It is complete for a network whose fit depends on nothing but its ``state_dict`` and the fit's generator.
+        """
+        limit = math.nan if self.limit is None else self.limit
+        numbers = {"seconds": self.seconds, "error": self.error, "limit": limit}
+        adam = self.optimizer.state_dict()["state"]
+        return {
+            "count": torch.tensor([self.count, self.recoveries]),
+            "numbers": torch.tensor(list(numbers.values()), dtype=torch.float64),
+            "generator": self.generator.get_state(),
+            "waiting": torch.tensor(self.order.waiting, dtype=torch.int64),
+            **{f"network.{name}": _apart(value) for name, value in self.network.state_dict().items()},
+            **{f"good.{name}": _apart(value) for name, value in self.good.items()},
+            **{f"adam.{at}.{name}": _apart(value) for at, entry in adam.items() for name, value in entry.items()},
+        }
+
+    def load_state(self, state: Mapping[str, Tensor]) -> None:
+        """Go on from a `state` of the same fit.
+
+        Raises:
+            BadFile: if it is of another fit; nothing is changed then.
+        """
+        self._require_alike(state)
+        self.count, self.recoveries = map(int, state["count"])
+        self.seconds, self.error, limit = map(float, state["numbers"])
+        self.limit = None if math.isnan(limit) else limit
+        self.began = time.monotonic() - self.seconds
+        self.generator.set_state(state["generator"])
+        self.order.waiting = state["waiting"].tolist()
+        self.network.load_state_dict(_within(state, "network."))
+        self.good = {name: value.to(self.device) for name, value in _within(state, "good.").items()}
+        adam: dict[int, dict[str, Tensor]] = {}
+        for key, value in _within(state, "adam.").items():
+            at, name = key.split(".", 1)
+            adam.setdefault(int(at), {})[name] = value
+        self.optimizer.load_state_dict({**self.optimizer.state_dict(), "state": adam})
+
+    def _require_alike(self, state: Mapping[str, Tensor]) -> None:
+        """Refuse tensors whose names, types or shapes are not those of this fit."""
+        expected = {name: value for name, value in self.state().items() if not name.startswith("adam.")}
+        parameters = [p for group in self.optimizer.param_groups for p in group["params"]]
+        if any(name.startswith("adam.") for name in state):
+            moments = {"exp_avg", "exp_avg_sq", "step"}
+            for at, parameter in enumerate(parameters):
+                like = {name: parameter if name != "step" else torch.tensor(0.0) for name in moments}
+                expected.update({f"adam.{at}.{name}": value for name, value in like.items()})
+        if state.keys() != expected.keys():
+            raise BadFile(f"it is of another fit: {min(state.keys() ^ expected.keys())!r} is in only one of them")
+        for name, value in expected.items():
+            if name != "waiting" and (state[name].shape, state[name].dtype) != (value.shape, value.dtype):
+                raise BadFile(f"it is of another fit: {name!r} is {tuple(state[name].shape)}, not {tuple(value.shape)}")
+
+
+def _apart(value: Tensor) -> Tensor:
+    return value.detach().to("cpu", copy=True).contiguous()
+
+
+def _within(state: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}

@@ -17,6 +17,7 @@ from invr_core.io.notes import silent
 from invr_core.models.base import ModelConfig
 from invr_core.query import Query
 from invr_core.video import Video
+from invr_tasks.keeping import Kept
 from invr_tasks.pieces import PIECE, Part, parts_of
 from invr_tasks.run import OnStep, Result, check_parts, default_model, prepare, run
 from invr_tasks.task import Source, Task
@@ -85,6 +86,7 @@ def run_shots(
     on_step: OnStep | None = None,
     on_part: OnPart | None = None,
     tell: Tell | None = None,
+    keep: Kept | None = None,
 ) -> Joined:
     """Run a task on each shot by itself, and on a long one in pieces.
 
@@ -96,7 +98,7 @@ def run_shots(
 
     The first part is fitted here, the others when they are first read, so that there is one representation in memory
     at a time, and a neighbour's. A part of fewer frames than the task needs shows the trivial answer (`Task.naive`); so
-    do those that follow when Ctrl-C has stopped a fit.
+    do those that follow when Ctrl-C has stopped a fit, unless the run is kept: it then ends there, to be gone on with.
 
     Args:
         task: with its options; it need not know of shots or pieces.
@@ -109,15 +111,18 @@ def run_shots(
         on_step: called during each fit.
         on_part: called before each fit.
         tell: called where a part shows the trivial answer, and when a fit was stopped.
+        keep: where each part is kept once it is fitted, and the state of the fit that is running; what it holds already
+            is not fitted again.
 
     Raises:
+        KeyboardInterrupt: if Ctrl-C stops a run that is kept.
         InvrError: as `invr_tasks.run.run`; what can be known before the first fit is refused before it.
     """
     asked = prepare(task, source).query
     parts = parts_of(len(source.video), cuts, max(piece, 2 * task.minimum_frames))
     jobs = list(_split(task, source, parts, asked))
     model = default_model() if model is None else model
-    fits = _Fits(jobs, _shares(fit_config, jobs), model, on_step, on_part, tell or silent)
+    fits = _Fits(jobs, _shares(fit_config, jobs), model, on_step, on_part, tell or silent, keep)
     fits.check()
     video = _joined(jobs, fits, asked.times)
     return Joined(video, tuple(parts), fits.results.get(0) if len(parts) == 1 else None)
@@ -133,6 +138,7 @@ class _Fits:
         on_step: called during each fit.
         on_part: called before each fit.
         tell: see `run_shots`.
+        keep: see `run_shots`.
     """
 
     def __init__(
@@ -143,9 +149,10 @@ class _Fits:
         on_step: OnStep | None,
         on_part: OnPart | None,
         tell: Tell,
+        keep: Kept | None,
     ) -> None:
         self.jobs, self.shares, self.model = jobs, shares, model
-        self.on_step, self.on_part, self.tell = on_step, on_part, tell
+        self.on_step, self.on_part, self.tell, self.keep = on_step, on_part, tell, keep
         self.results: dict[int, Result] = {}
         self.stopped = False
         self._answers: dict[int, Video] = {}
@@ -174,16 +181,33 @@ class _Fits:
         return self._answers[which]
 
     def _made(self, which: int) -> Video:
-        job, share = self.jobs[which], self.shares[which]
+        job = self.jobs[which]
         if self.stopped or not job.fitted:
             return job.task.naive(job.source)
-        if self.on_part is not None:
-            self.on_part(job.part)
-        result = run(job.task, job.source, model=self.model, fit_config=share, on_step=self.on_step)
+        result = self._kept(which) or self._fitted(which)
         self.results[which] = result
         if result.interrupted:
             self._stop(which)
         return result.video
+
+    def _kept(self, which: int) -> Result | None:
+        """What comes of a part that was fitted before."""
+        rep = self.keep.fitted(which, self.shares[which].device) if self.keep else None
+        return run(self.jobs[which].task, self.jobs[which].source, rep=rep) if rep else None
+
+    def _fitted(self, which: int) -> Result:
+        job, share, keep = self.jobs[which], self.shares[which], self.keep
+        if keep is not None:
+            keep.begin()
+        if self.on_part is not None:
+            self.on_part(job.part)
+        states = keep.checkpoints(which) if keep is not None else None
+        result = run(job.task, job.source, model=self.model, fit_config=share, on_step=self.on_step, keep=states)
+        if keep is not None:
+            if result.interrupted:
+                raise KeyboardInterrupt
+            keep.keep(which, result.representation)
+        return result
 
     def _stop(self, which: int) -> None:
         self.stopped = True

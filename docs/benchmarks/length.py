@@ -1,9 +1,10 @@
 """Peak memory and seconds of `invr run` against the length of a clip, as one JSON line on stdout for each length.
 
-    nice python docs/benchmarks/length.py --seconds 10,60,600 --steps-per-frame 0.05 >> docs/benchmarks/length.jsonl
+    nice python docs/benchmarks/length.py --seconds 10,60 >> docs/benchmarks/length.jsonl
 
 The clip is the one that ships, enlarged, cropped, and played to and fro. Each run is a process of its own. So few steps
-make no picture worth looking at; memory does not depend on their number.
+make no picture worth looking at. They are as many for each length, since a step takes the more memory the farther apart
+its frames lie, which is chance: the peak of many steps is higher than that of few.
 """
 
 from __future__ import annotations
@@ -39,18 +40,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", default="10,60")
     parser.add_argument("--fps", type=float, default=25.0)
-    parser.add_argument("--steps-per-frame", type=float, default=0.05)
+    parser.add_argument("--steps", type=int, default=80)
+    parser.add_argument("--shown", type=float, default=6.0, help="frames per second that are asked for")
     parser.add_argument("--size", default="640x360")
-    parser.add_argument("--task", default="interpolate")
     options = parser.parse_args()
     width, height = map(int, options.size.split("x"))
     for seconds in map(float, options.seconds.split(",")):
         frames = round(seconds * options.fps)
-        steps = max(round(frames * options.steps_per_frame), 1)
         with tempfile.TemporaryDirectory() as folder:
             clip, out = Path(folder) / "long.mp4", Path(folder) / "out.mp4"
             lengthened(frames, options.fps, (height, width)).save(clip)
-            command = ["run", options.task, str(clip), str(out), "--steps", str(steps), "--device", "cpu", "--no-shots"]
+            command = ["run", "interpolate", str(clip), str(out), "--fps", str(options.shown), "--no-shots"]
+            command += ["--steps", str(options.steps), "--device", "cpu"]
             begun = time.perf_counter()
             done = subprocess.run(
                 [sys.executable, __file__, "--inside", *command], stdout=subprocess.PIPE, check=True, text=True
@@ -62,10 +63,10 @@ def main() -> None:
             "size": options.size,
             "seconds_of_clip": seconds,
             "frames": frames,
-            "task": options.task,
+            "frames_shown_a_second": options.shown,
             "pieces": len(parts),
             "frames_of_a_piece": max(map(len, parts)),
-            "steps": steps,
+            "steps": options.steps,
             "peak_memory_mib": json.loads(done.stdout.splitlines()[-1]),
             "seconds": round(taken, 1),
             "load_average": round(os.getloadavg()[0], 2),

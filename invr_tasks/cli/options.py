@@ -117,6 +117,8 @@ class RepOptions:
     16."""
     rep: Stored = None
     """Take what was fitted from this file, and leave out the fit."""
+    keep: Annotated[str | None, tyro.conf.arg(metavar="RUN")] = None
+    """Keep the run in this new folder while it goes on, so that `invr resume RUN` can after a Ctrl-C or worse."""
 
 
 def task_command(task: type[Task[Any]], name: str) -> type[Any]:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from invr_core.errors import BadInput
+from invr_core.errors import BadInput, BadOutput, NotEnoughMemory
 from invr_tasks import registry
 from invr_tasks.cli.options import ClipOptions, FitOptions, RepOptions, task_command, task_config
 from invr_tasks.cli.parse import UsageError, parse
 
 if TYPE_CHECKING:
     from invr_core.video import Video
+    from invr_tasks.keeping import Kept
     from invr_tasks.page.curve import Curve
     from invr_tasks.run import Result
     from invr_tasks.task import Source
@@ -20,6 +22,16 @@ if TYPE_CHECKING:
 
 def run(arguments: list[str]) -> int:
     """Fit a clip as a task observes it, and write the task's answer."""
+    return go(arguments)
+
+
+def go(arguments: list[str], kept: Kept | None = None) -> int:
+    """Run a task, from the beginning or with what is kept of it.
+
+    Args:
+        arguments: what follows ``invr run``.
+        kept: a run that has begun; None for a new one.
+    """
     if arguments[:1] in (["-h"], ["--help"]):
         print(_help())
         return 0
@@ -29,11 +41,11 @@ def run(arguments: list[str]) -> int:
     name, *rest = arguments
     task = registry.get(name)
     parsed = parse(task_command(task, name), f"invr run {name}", rest)
-    _run(task(task_config(task, parsed.task)), parsed)
+    _run(task(task_config(task, parsed.task)), parsed, arguments, kept)
     return 0
 
 
-def _run(task: Any, parsed: Any) -> None:
+def _run(task: Any, parsed: Any, arguments: list[str], kept: Kept | None) -> None:
     """What can be refused is refused before the fit: options, outputs, device, inputs, plan, in this order.
 
     Of several parts each but the first is fitted while the answer is written, when its first frame is read.
@@ -46,6 +58,7 @@ def _run(task: Any, parsed: Any) -> None:
     from invr_tasks.cli.files import check_outputs, open_source
     from invr_tasks.cli.progress import Reporter
     from invr_tasks.cli.wrote import wrote
+    from invr_tasks.keeping import Kept
     from invr_tasks.page.curve import Curve
     from invr_tasks.run import default_model
     from invr_tasks.run import run as run_task
@@ -53,9 +66,15 @@ def _run(task: Any, parsed: Any) -> None:
 
     extras = {given: getattr(parsed, given) for given in task.inputs if given != "video"}
     stored = [parsed.file.rep] if parsed.file.rep else []
-    check_outputs([parsed.input, *extras.values(), *stored], parsed.output, parsed.file.save_rep, parsed.report)
+    inputs, new = [parsed.input, *extras.values()], parsed.file.keep if kept is None else None
+    check_outputs([*inputs, *stored], parsed.output, parsed.file.save_rep, parsed.report, new)
     resolve(parsed.fit.device)
-    with Reporter(parsed.quiet) as reporter:
+    if new is not None:
+        kept = Kept.new(new, arguments, inputs)
+    with _goes_on(kept), Reporter(parsed.quiet) as reporter:
+        if kept is not None:
+            kept.tell = reporter.note
+            kept.remark()
         rep = load(parsed.file.rep, parsed.fit.device) if parsed.file.rep else None
         model = default_model(parsed.fit.model, parsed.fit.params) if rep is None else None
         source = open_source(type(task), parsed.input, extras, reporter.note)
@@ -75,6 +94,7 @@ def _run(task: Any, parsed: Any) -> None:
                 on_step=curve,
                 on_part=lambda part: reporter.part(part.title),
                 tell=reporter.note,
+                keep=kept,
             )
             alone = result.alone
         if parsed.file.save_rep:
@@ -83,7 +103,26 @@ def _run(task: Any, parsed: Any) -> None:
         save_video(shown, parsed.output, reporter.note, beside=parsed.input, audio=sound)
         if parsed.report:
             _report(task, source, alone, curve, parsed, extras, time.monotonic() - started)
+        if kept is not None:
+            reporter.note(f"{kept.folder} keeps what was fitted; remove it when it is of no more use")
     wrote(parsed.quiet, parsed.output, result.video, time.monotonic() - started, parsed.file.save_rep, parsed.report)
+
+
+@contextmanager
+def _goes_on(kept: Kept | None) -> Iterator[None]:
+    """Where a run that is kept breaks off, say how it goes on."""
+    try:
+        yield
+    except KeyboardInterrupt as stop:
+        if kept is None or not kept.begun:
+            raise
+        raise KeyboardInterrupt(f"stopped; `invr resume {kept.folder}` goes on from here") from stop
+    except (BadOutput, NotEnoughMemory) as cause:
+        if kept is None or not kept.begun:
+            raise
+        raise type(cause)(
+            f"{cause}; what is fitted is kept, and `invr resume {kept.folder}` goes on from it"
+        ) from cause
 
 
 def _report(
@@ -144,7 +183,8 @@ def _check_options(fit: FitOptions, clip: ClipOptions, file: RepOptions) -> None
     if file.rep is None:
         return
     whole = [*(["--cuts"] if clip.cuts else []), *(["--piece"] if clip.piece != ClipOptions.piece else [])]
-    unused = [*fit.chosen(), *whole, *(["--save-rep"] if file.save_rep else [])]
+    files = [f"--{name.replace('_', '-')}" for name in ("save_rep", "keep") if getattr(file, name)]
+    unused = [*fit.chosen(), *whole, *files]
     if unused:
         raise BadInput(f"--rep leaves out the fit, so {', '.join(unused)} would have no effect; leave it out")
 
