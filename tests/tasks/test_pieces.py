@@ -157,14 +157,16 @@ def test_what_is_gone_back_to_is_fitted_again_and_is_the_same(make_video: Callab
 def test_given_frames_stay_as_they_are_to_the_bit_in_an_overlap_too(
     name: str, make_video: Callable[..., Video]
 ) -> None:
-    task, video = registry.get(name)(), make_video(frames=24)
-    mask = torch.zeros(24, 1, *video.size)
+    task, video = registry.get(name)(), make_video(frames=26)
+    first, second = parts_of(26, (), 16)
+    assert first.end - second.begin == 4  # two given frames lie strictly within the overlap
+    mask = torch.zeros(26, 1, *video.size)
     mask[..., 3:6, 3:6] = 1
     extras = {"mask": Video.of(mask, video.times)} if name == "inpaint" else {}
     source = Source(video, extras)
-    answer = run_shots(task, source, piece=10, model=SMALL, fit_config=FitConfig(steps=9, device="cpu")).video
+    answer = run_shots(task, source, piece=16, model=SMALL, fit_config=FitConfig(steps=9, device="cpu")).video
     given = answer[::2] if name == "interpolate" else answer
-    hidden = mask.bool() if extras else torch.zeros(24, 1, *video.size, dtype=torch.bool)
+    hidden = mask.bool() if extras else torch.zeros(26, 1, *video.size, dtype=torch.bool)
     assert torch.equal(given.times, video.times)
     assert torch.equal(given.frames().masked_fill(hidden, 0), video.frames().masked_fill(hidden, 0))
 
