@@ -39,13 +39,14 @@ class Part:
         return self.end - self.begin
 
 
-def parts_of(frames: int, cuts: Sequence[int] = (), piece: int = PIECE) -> list[Part]:
+def parts_of(frames: int, cuts: Sequence[int] = (), piece: int = PIECE, minimum: int = 1) -> list[Part]:
     """The parts of a clip in order: its shots, each in pieces of about one length if it is longer than one may be.
 
     Args:
         frames: of the clip.
         cuts: the first frame of each shot but the first, increasing.
         piece: how many frames a part may have, at least `LEAST_PIECE`.
+        minimum: how many frames a task needs: a piece has as many, even if it is then longer than ``piece``.
 
     Raises:
         BadInput: if the pieces are too short.
@@ -57,7 +58,7 @@ def parts_of(frames: int, cuts: Sequence[int] = (), piece: int = PIECE) -> list[
     if piece < LEAST_PIECE:
         raise BadInput(f"a piece must have at least {LEAST_PIECE} frames, got {piece}")
     bounds = [0, *cuts, frames]
-    shots = list(pairwise(bounds))
+    shots, piece = list(pairwise(bounds)), max(piece, 2 * minimum)
     found = []
     for number, (begin, end) in enumerate(shots, 1):
         shot = f"shot {number}/{len(shots)}" if len(shots) > 1 else ""

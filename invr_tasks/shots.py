@@ -119,7 +119,7 @@ def run_shots(
         InvrError: as `invr_tasks.run.run`; what can be known before the first fit is refused before it.
     """
     asked = prepare(task, source).query
-    parts = parts_of(len(source.video), cuts, max(piece, 2 * task.minimum_frames))
+    parts = parts_of(len(source.video), cuts, piece, task.minimum_frames)
     jobs = list(_split(task, source, parts, asked))
     model = default_model() if model is None else model
     fits = _Fits(jobs, _shares(fit_config, jobs), model, on_step, on_part, tell or silent, keep)

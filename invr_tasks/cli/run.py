@@ -83,7 +83,7 @@ def _run(task: Any, parsed: Any, arguments: list[str], kept: Kept | None) -> Non
         if rep is not None:
             result = alone = run_task(task, source, rep=rep)
         else:
-            cuts = _parts(source.video, parsed, reporter.note)
+            cuts = _cuts(source.video, task.minimum_frames, parsed, reporter.note)
             result = run_shots(
                 task,
                 source,
@@ -103,7 +103,7 @@ def _run(task: Any, parsed: Any, arguments: list[str], kept: Kept | None) -> Non
         save_video(shown, parsed.output, reporter.note, beside=parsed.input, audio=sound)
         if parsed.report:
             _report(task, source, alone, curve, parsed, extras, time.monotonic() - started)
-        if kept is not None:
+        if kept is not None and kept.begun:
             reporter.note(f"{kept.folder} keeps what was fitted; remove it when it is of no more use")
     wrote(parsed.quiet, parsed.output, result.video, time.monotonic() - started, parsed.file.save_rep, parsed.report)
 
@@ -139,7 +139,7 @@ def _report(
     write_report(parsed.report, task, source, result, curve=curve, facts=facts)
 
 
-def _parts(video: Video, parsed: Any, note: Callable[[str], None]) -> tuple[int, ...]:
+def _cuts(video: Video, minimum: int, parsed: Any, note: Callable[[str], None]) -> tuple[int, ...]:
     """The cuts that are given, or found; told if there are any, and so are the pieces of long shots.
 
     Raises:
@@ -151,7 +151,7 @@ def _parts(video: Video, parsed: Any, note: Callable[[str], None]) -> tuple[int,
     cuts: tuple[int, ...] = ()
     if not parsed.clip.no_shots:
         cuts = find_cuts(video) if parsed.clip.cuts is None else cuts_at(video, parsed.clip.cuts)
-    parts = parts_of(len(video), cuts, parsed.clip.piece)
+    parts = parts_of(len(video), cuts, parsed.clip.piece, minimum)
     pieces = len(parts) - len(cuts) - 1
     if cuts:
         shots = f"{parsed.input} has {len(cuts) + 1} shots, with cuts at {_seconds(video, cuts)} s"
