@@ -2,34 +2,30 @@
 
 from __future__ import annotations
 
-import copy
 import math
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 
 import torch
 from torch import Tensor
 
+from invr_core.checkpoint import Checkpoints
 from invr_core.device import flushed_denormals, keep_freed_memory, resolve
-from invr_core.errors import BadInput, InvrError, Unsupported
+from invr_core.errors import BadInput, Unsupported
 from invr_core.fitted import Fitted
 from invr_core.interrupt import interruptible
+from invr_core.loop import Loop
 from invr_core.memory import require_memory
-from invr_core.models.base import Geometry, ModelConfig, Network
+from invr_core.models.base import Geometry, ModelConfig
 from invr_core.observation import Observation
 from invr_core.representation import Representation
 
-SNAPSHOT_EVERY = 25
-"""Steps between the good states that a fit goes back to when its loss is no longer finite."""
 MOST_PIXELS = (500_000_000, 50_000_000_000)
 """Pixels that a fit of no given length goes through at the most, on a CPU (some ten minutes of two cores) and a GPU."""
 LEAST_STEPS = 60
 """Steps of the shortest fit of no given length."""
-RECOVERIES = 5
-"""How often a fit goes back before it gives up."""
 
 
 @dataclass(frozen=True)
@@ -105,10 +101,14 @@ def fit(
     *,
     prior: Prior | None = None,
     on_step: Callable[[Progress], None] | None = None,
+    keep: Checkpoints | None = None,
 ) -> Fitted:
     """Fit a clip to what was observed of it.
 
     Ctrl-C ends the fit after the step it is in; what is fitted so far is returned, and ``info["interrupted"]`` is True.
+
+    With ``keep``, the same fit that was killed goes on from the state it kept, and ends with the same numbers as if it
+    had not been, where its length is in steps. Where it is in minutes, those that were left are fitted.
 
     Args:
         observation: what was given, and how it came from the clip.
@@ -116,39 +116,44 @@ def fit(
         config: length, device and seed.
         prior: a further loss, from the clip as it is and the instants of a step.
         on_step: called after each step; the time that it takes counts neither as minutes nor as seconds.
+        keep: where the state is kept now and then, and when Ctrl-C ends the fit; None to keep none.
 
     Raises:
         BadInput: if the observation cannot be fitted (nothing trusted, a size the model cannot meet).
+        BadOutput: if the state cannot be kept.
         DeviceUnavailable: if the device is not there.
         NotEnoughMemory: if the fit would not fit in memory; raised before it begins.
         InvrError: if the loss does not stay finite in spite of several recoveries.
     """
     config = config or FitConfig()
     began = time.monotonic()
-    device = resolve(config.device)
     keep_freed_memory()
-    _require_trust(observation)
-    geometry = Geometry.of(observation)
-    if config.minutes is not None:
-        model = model.suited(geometry, config.minutes, device.type == "cuda")
-    solved = model.solve(geometry)
-    batch = min(config.batch or solved.recipe.batch, len(observation.video))
-    require_memory(solved, geometry, batch, device)
+    device, geometry, solved, batch = _terms(observation, model, config)
+    if config.minutes is None and config.steps is None:
+        config = replace(config, steps=default_steps(solved, geometry, batch, device))
     generator = torch.Generator().manual_seed(config.seed)
     with torch.random.fork_rng(devices=[]):
         network = solved.build(geometry)
     network.start(observation.beginning, generator)
     network.to(device).train()
-    loop = _Loop(network, observation, solved, geometry, config, batch, device, generator, began)
+    loop = Loop(network, observation, solved, geometry, config, batch, device, generator, began)
     live = Fitted(network, solved, geometry, {}) if prior else None
+    if keep is not None:
+        keep.restore(loop)
     with interruptible() as interrupted:
         while not loop.done() and not interrupted.is_set():
-            progress = loop.step(lambda times: prior(live, times) if prior and live else None)
+            loss, note = loop.step(lambda times: prior(live, times) if prior and live else None)
+            if keep is not None and keep.due():
+                with loop.paused():
+                    keep.save(loop)
             if on_step is not None:
                 with loop.paused():
-                    on_step(progress)
+                    on_step(_progress(loop, loss, note))
+    if keep is not None and interrupted.is_set():
+        keep.save(loop)
     loop.settle()
     network.finish()
+    network.zero_grad()  # gradients are as large as the parameters
     network.eval().requires_grad_(False)
     info = {
         "seed": config.seed,
@@ -177,148 +182,40 @@ def default_steps(model: ModelConfig, geometry: Geometry, batch: int, device: to
     return max(min(passes, affordable), LEAST_STEPS)
 
 
+def check_fit(observation: Observation, model: ModelConfig, config: FitConfig | None = None) -> None:
+    """Refuse what `fit` would refuse before it begins, and do nothing else.
+
+    Args:
+        observation: as in `fit`.
+        model: as in `fit`.
+        config: as in `fit`.
+
+    Raises:
+        InvrError: as `fit`.
+    """
+    _terms(observation, model, config or FitConfig())
+
+
+def _terms(
+    observation: Observation, model: ModelConfig, config: FitConfig
+) -> tuple[torch.device, Geometry, ModelConfig, int]:
+    """Where, on what geometry, with which solved model and how many frames a step a fit runs, once all is checked."""
+    device = resolve(config.device)
+    _require_trust(observation)
+    geometry = Geometry.of(observation)
+    if config.minutes is not None:
+        model = model.suited(geometry, config.minutes, device.type == "cuda")
+    solved = model.solve(geometry)
+    batch = min(config.batch or solved.recipe.batch, len(observation.video))
+    require_memory(solved, geometry, batch, device)
+    return device, geometry, solved, batch
+
+
 def _require_trust(observation: Observation) -> None:
     weight = observation.weight
     if weight is not None and not any(bool((weight.read([i]) > 0).any()) for i in range(len(weight))):
         raise BadInput("the weight is 0 everywhere, so there is nothing to fit; leave some pixels trusted")
 
 
-class _Loop:
-    """The state of one fit; ``began`` is the second, by the monotonic clock, from which its minutes count."""
-
-    def __init__(
-        self,
-        network: Network,
-        observation: Observation,
-        model: ModelConfig,
-        geometry: Geometry,
-        config: FitConfig,
-        batch: int,
-        device: torch.device,
-        generator: torch.Generator,
-        began: float,
-    ) -> None:
-        self.network, self.observation, self.device, self.generator = network, observation, device, generator
-        self.model, self.geometry, self.recipe, self.batch = model, geometry, model.recipe, batch
-        self.peak = config.learning_rate or self.recipe.learning_rate
-        self.steps = (
-            None if config.minutes is not None else config.steps or default_steps(model, geometry, batch, device)
-        )
-        self.optimizer = torch.optim.Adam([p for p in network.parameters() if p.requires_grad], lr=self.peak)
-        self.order = self._shuffled()
-        self.count, self.seconds, self.error, self.recoveries = 0, 0.0, math.nan, 0
-        self.began = time.monotonic()
-        spent = self.began - began
-        self.limit = None if config.minutes is None else max(config.minutes * 60 - spent, 1e-3)
-        self.good = self._snapshot()
-
-    def _shuffled(self) -> Iterator[list[int]]:
-        count = len(self.observation.video)
-        waiting: list[int] = []
-        while True:
-            while len(waiting) < self.batch:
-                waiting += torch.randperm(count, generator=self.generator).tolist()
-            yield sorted(waiting[: self.batch])
-            waiting = waiting[self.batch :]
-
-    def _snapshot(self) -> dict[str, Tensor]:
-        return {name: value.detach().clone() for name, value in self.network.state_dict().items()}
-
-    def fraction(self) -> float:
-        """How much of the fit is done, in [0, 1]."""
-        if self.limit is not None:
-            mean = self.seconds / max(self.count, 1)
-            return min((self.seconds + mean) / self.limit, 1.0)
-        return min(self.count / max(self.steps or 1, 1), 1.0)
-
-    def done(self) -> bool:
-        """Whether the budget is spent (at least one step is always done)."""
-        return self.count > 0 and self.fraction() >= 1
-
-    @property
-    def psnr(self) -> float:
-        """Of recent batches, in dB."""
-        return -10 * math.log10(max(self.error, 1e-10)) if math.isfinite(self.error) else math.nan
-
-    def _rate(self) -> float:
-        """The step size: a linear rise, then half a cosine down."""
-        done, warmup = self.fraction(), self.recipe.warmup
-        if done < warmup:
-            return self.peak * max(done / warmup, 0.05)
-        return self.peak * 0.5 * (1 + math.cos(math.pi * (done - warmup) / (1 - warmup))) * 0.99 + self.peak * 0.01
-
-    def step(self, prior: Callable[[Tensor], Tensor | None]) -> Progress:
-        """One step of the optimizer, or a step back to the last good state."""
-        indices = next(self.order)
-        times = self.observation.video.times[indices]
-        loss, error = self._loss(indices, times)
-        for term in (prior(times), self.network.auxiliary(self.observation, self.generator)):
-            if term is not None:
-                loss = loss + term
-        for group in self.optimizer.param_groups:
-            group["lr"] = self._rate() * 0.5**self.recoveries
-        self.optimizer.zero_grad(set_to_none=False)
-        value, note = loss.item(), ""
-        if math.isfinite(value) and self._slope(loss):
-            if self.count % SNAPSHOT_EVERY == 0:
-                self.good = self._snapshot()
-            self.optimizer.step()
-            if math.isfinite(error):
-                self.error = error if math.isnan(self.error) else 0.9 * self.error + 0.1 * error
-        else:
-            note = self._recover(value)
-        self.count += 1
-        self.seconds = time.monotonic() - self.began
-        done = self.fraction()
-        remaining = self.seconds * (1 - done) / done if self.limit is None else max(self.limit - self.seconds, 0.0)
-        return Progress(self.count, self.steps, self.seconds, remaining, self.psnr, value, note, self.live)
-
-    def _slope(self, loss: Tensor) -> bool:
-        """The gradient of a finite loss, bounded, and whether it is finite (that of a NaN may crash `grid_sample`)."""
-        loss.backward()
-        norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
-        return bool(torch.isfinite(norm))
-
-    def _loss(self, indices: list[int], times: Tensor) -> tuple[Tensor, float]:
-        observation = self.observation
-        target = observation.video.read(indices).to(self.device)
-        prediction = observation.forward(self.network, times)
-        distance = observation.distance(prediction, target)
-        wrong = (prediction.detach().clamp(0, 1) - target).square()
-        if observation.weight is None:
-            return distance.mean(), float(wrong.mean())
-        weight = observation.weight.read(indices).to(self.device)
-        trusted = weight.sum() * target.shape[1]
-        return (weight * distance).sum() / trusted.clamp(min=1.0), float((weight * wrong).sum() / trusted)
-
-    def _recover(self, value: float) -> str:
-        self.recoveries += 1
-        if self.recoveries > RECOVERIES:
-            raise InvrError(
-                f"the loss ({value:g}) or its slope is not finite after {RECOVERIES} recoveries; "
-                "give a smaller learning rate"
-            )
-        self.network.load_state_dict(self.good)
-        self.optimizer.state.clear()
-        return f"the loss was not finite; went back to the last good state ({self.recoveries} of {RECOVERIES})"
-
-    @contextmanager
-    def paused(self) -> Iterator[None]:
-        """What is done within it takes no time, by the clock of the fit."""
-        before = time.monotonic()
-        yield
-        self.began += time.monotonic() - before
-
-    def live(self) -> Fitted:
-        """A copy of the clip as it is now; see `Progress`. Not settled by `Network.finish`, which may take long."""
-        if self.device.type == "cuda":  # what the step has left running is time of the fit, not of the look
-            before = time.monotonic()
-            torch.cuda.synchronize(self.device)
-            self.began -= time.monotonic() - before
-        network = copy.deepcopy(self.network).eval()
-        return Fitted(network.requires_grad_(False), self.model, self.geometry, {})
-
-    def settle(self) -> None:
-        """Go back to the last good state if the last step has led to numbers that are not finite."""
-        if not all(bool(torch.isfinite(value).all()) for value in self.network.state_dict().values()):
-            self.network.load_state_dict(self.good)
+def _progress(loop: Loop, loss: float, note: str) -> Progress:
+    return Progress(loop.count, loop.steps, loop.seconds, loop.remaining(), loop.psnr, loss, note, loop.live)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
 
+from invr_core.checkpoint import Checkpoints
 from invr_core.errors import BadInput, OutOfSpan, Unsupported
 from invr_core.fitting import FitConfig, Progress, fit
 from invr_core.models import registry as models
@@ -141,6 +142,7 @@ def run(
     fit_config: FitConfig | None = None,
     rep: Representation | None = None,
     on_step: OnStep | None = None,
+    keep: Checkpoints | None = None,
 ) -> Result:
     """Fit the source as the task observes it, and render what it plans.
 
@@ -151,6 +153,7 @@ def run(
         fit_config: how long to fit, on which device; None for the defaults.
         rep: a representation fitted before; the fit is then left out.
         on_step: called during the fit.
+        keep: as in `invr_core.fitting.fit`.
 
     Raises:
         InvrError: if something cannot be done; all that can be known before the fit is refused before it.
@@ -163,7 +166,7 @@ def run(
     check_parts(task, job, model)
     prior = task.prior if type(task).prior is not Task.prior else None
     started = time.perf_counter()
-    rep = fit(job.observation, model, fit_config or FitConfig(), prior=prior, on_step=on_step)
+    rep = fit(job.observation, model, fit_config or FitConfig(), prior=prior, on_step=on_step, keep=keep)
     seconds = time.perf_counter() - started
     return Result(task.render(rep, source), rep, seconds, bool(getattr(rep, "info", {}).get("interrupted", False)))
 

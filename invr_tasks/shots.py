@@ -1,8 +1,9 @@
-"""A task on a clip with cuts: each shot is a job of its own, and the answers are put end to end."""
+"""A task on a clip with cuts, or a long one: each part is a job of its own, and the answers are joined."""
 
 from __future__ import annotations
 
 import copy
+from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -11,126 +12,242 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from invr_core.fitting import FitConfig
+from invr_core.fitting import FitConfig, check_fit
+from invr_core.io.notes import silent
 from invr_core.models.base import ModelConfig
 from invr_core.query import Query
 from invr_core.video import Video
-from invr_tasks.run import OnStep, Result, prepare, run
+from invr_tasks.keeping import Kept
+from invr_tasks.pieces import PIECE, Part, parts_of
+from invr_tasks.run import OnStep, Result, check_parts, default_model, prepare, run
 from invr_tasks.task import Source, Task
 
-OnShot = Callable[[int, int], None]
-"""Is told that a shot begins: which, from 1 on, and how many there are."""
+OnPart = Callable[[Part], None]
+"""Is told that the fit of a part begins."""
+Tell = Callable[[str], None]
+"""Is told, in a line, what the user should know."""
 
 
 @dataclass(frozen=True, eq=False)
 class Joined:
-    """The answer of a task on a clip of several shots.
+    """The answer of a task on a clip of one part or several.
 
     Args:
-        video: the answer, over all shots.
-        shots: that of each shot; None where the trivial answer (`Task.naive`) is shown, since the shot has fewer frames
-            than the task needs, or the fit before it was stopped.
-        cuts: the first frame of each shot but the first.
+        video: the answer. Where there are several parts, reading a frame fits the part that it lies in, unless that has
+            been done; the last two are held in memory, and one that is gone back to later is fitted again.
+        parts: of the clip.
+        alone: of the only part that there is; None where there are several, or where it is too short to fit.
     """
 
     video: Video
-    shots: tuple[Result | None, ...]
-    cuts: tuple[int, ...]
-
-    @property
-    def seconds(self) -> float:
-        """How long the fits took together."""
-        return sum(shot.seconds for shot in self.shots if shot)
-
-    @property
-    def interrupted(self) -> bool:
-        """Whether a fit was stopped (Ctrl-C) before its end."""
-        return any(shot.interrupted for shot in self.shots if shot)
+    parts: tuple[Part, ...]
+    alone: Result | None
 
 
 @dataclass(frozen=True, eq=False)
-class _Shot:
-    """One shot as a job of its own.
+class _Job:
+    """One part as a job of its own.
 
     Args:
-        task: that plans what is asked for of this shot.
-        source: the shot, and of each further input what belongs to it.
-        places: (M,) for each instant that falls to this shot, which frame of its answer is shown.
-        times: (M,) float64 seconds, these instants.
+        part: which.
+        task: that plans what is asked for of this part.
+        source: the part, and of each further input what belongs to it.
+        first: of the instants of the whole answer, the first that this part shows.
+        places: (M,) for each instant from there on, which frame of its own answer is shown.
+        fade: seconds from which, and to which, the part before gives way to this one; None at a cut.
     """
 
+    part: Part
     task: Task[Any]
     source: Source
+    first: int
     places: Tensor
-    times: Tensor
+    fade: tuple[float, float] | None
+
+    @property
+    def enough(self) -> bool:
+        """Whether it has as many frames as the task needs."""
+        return len(self.source.video) >= self.task.minimum_frames
 
     @property
     def fitted(self) -> bool:
         """Whether there is enough to fit, and something is asked for."""
-        return len(self.source.video) >= self.task.minimum_frames and len(self.times) > 0
+        return self.enough and len(self.places) > 0
 
 
 def run_shots(
     task: Task[Any],
     source: Source,
-    cuts: Sequence[int],
+    cuts: Sequence[int] = (),
     *,
+    piece: int = PIECE,
     model: ModelConfig | None = None,
     fit_config: FitConfig | None = None,
     on_step: OnStep | None = None,
-    on_shot: OnShot | None = None,
+    on_part: OnPart | None = None,
+    tell: Tell | None = None,
+    keep: Kept | None = None,
+    unfinished: bool = True,
 ) -> Joined:
-    """Run a task on each shot by itself: nothing of one is seen while another is fitted or rendered.
+    """Run a task on each shot by itself, and on a long one in pieces.
 
     The task plans once, on the whole clip; each shot is asked for the instants that are nearer to it than to another.
     Between the last frame of a shot and the first of the next, the nearer of the two is shown as it is answered there.
-    Steps and minutes are shared out by the number of frames.
+    Neighbouring pieces of a shot overlap; within the overlap the answer goes over evenly from the one to the other, and
+    where they agree, such as at a given frame that passes through untouched, it is that to the bit. Steps and minutes
+    are shared out by the number of frames.
+
+    The first part is fitted here, the others when they are first read, so that there is one representation in memory
+    at a time, and a neighbour's. A part of fewer frames than the task needs shows the trivial answer (`Task.naive`); so
+    do those that follow when Ctrl-C has stopped a fit, unless the run is kept: it then ends there, to be gone on with.
 
     Args:
-        task: with its options; it need not know of shots.
+        task: with its options; it need not know of shots or pieces.
         source: the clip, and what else the task needs; an input with as many frames as the clip is cut like it, any
-            other is given to each shot whole.
+            other is given to each part whole.
         cuts: first frame of each shot but the first, increasing; see `invr_core.shots.find_cuts`.
+        piece: frames that are fitted together at the most; see `invr_tasks.pieces.parts_of`.
         model: as in `invr_tasks.run.run`.
         fit_config: as in `invr_tasks.run.run`, for the whole clip.
         on_step: called during each fit.
-        on_shot: called before each fit.
+        on_part: called before each fit.
+        tell: called where a part shows the trivial answer, and when a fit was stopped.
+        keep: where each part is kept once it is fitted, and the state of the fit that is running; what it holds already
+            is not fitted again.
+        unfinished: whether what a fit has found until Ctrl-C stopped it is good enough to be shown.
 
     Raises:
-        InvrError: as `invr_tasks.run.run`; what a task or its inputs lack is refused before the first fit.
+        KeyboardInterrupt: if Ctrl-C stops a run that is kept, or whose fits are no good unless they are finished.
+        InvrError: as `invr_tasks.run.run`; what can be known before the first fit is refused before it.
     """
-    if not cuts:
-        alone = run(task, source, model=model, fit_config=fit_config, on_step=on_step)
-        return Joined(alone.video, (alone,), ())
-    shots = list(_split(task, source, cuts, prepare(task, source).query))
-    for shot in shots:
-        if shot.fitted:
-            prepare(shot.task, shot.source)
-    results: list[Result | None] = []
-    for number, (shot, share) in enumerate(zip(shots, _shares(fit_config, shots), strict=True), 1):
-        stopped = any(result.interrupted for result in results if result)
-        if stopped or not shot.fitted:
-            results.append(None)
-            continue
-        if on_shot is not None:
-            on_shot(number, len(shots))
-        results.append(run(shot.task, shot.source, model=model, fit_config=share, on_step=on_step))
-    return Joined(_joined(shots, results), tuple(results), tuple(cuts))
+    asked = prepare(task, source).query
+    parts = parts_of(len(source.video), cuts, piece, task.minimum_frames)
+    jobs = list(_split(task, source, parts, asked))
+    model = default_model() if model is None else model
+    fits = _Fits(jobs, _shares(fit_config, jobs), model, on_step, on_part, tell or silent, keep, unfinished)
+    fits.check()
+    video = _joined(jobs, fits, asked.times)
+    return Joined(video, tuple(parts), fits.results.get(0) if len(parts) == 1 else None)
 
 
-def _split(task: Task[Any], source: Source, cuts: Sequence[int], asked: Query) -> Iterator[_Shot]:
-    """Each shot, with the instants that fall to it: up to half-way to its neighbours."""
-    clip, bounds = source.video, [0, *cuts, len(source.video)]
-    borders = [float(clip.times[i - 1] + clip.times[i]) / 2 for i in cuts]
-    for (begin, end), (low, high) in zip(pairwise(bounds), pairwise([-torch.inf, *borders, torch.inf]), strict=True):
-        video = clip[begin:end]
-        times = asked.times[(asked.times >= low) & (asked.times < high)]
-        inside = times.clamp(
-            min=video.span[0] if begin else -torch.inf, max=video.span[1] if end < len(clip) else torch.inf
-        )
-        shown, places = torch.unique(inside, return_inverse=True)
-        own = {name: extra[begin:end] if len(extra) == len(clip) else extra for name, extra in source.extras.items()}
-        yield _Shot(_planned(task, replace(asked, times=shown)), Source(video, own), places, times)
+class _Fits:
+    """The answer of each part, fitted when it is first asked for; the last two are held.
+
+    Args:
+        jobs: the parts.
+        shares: how long each may be fitted.
+        model: the architecture.
+        on_step: called during each fit.
+        on_part: called before each fit.
+        tell: see `run_shots`.
+        keep: see `run_shots`.
+        unfinished: see `run_shots`.
+    """
+
+    def __init__(
+        self,
+        jobs: Sequence[_Job],
+        shares: Sequence[FitConfig],
+        model: ModelConfig,
+        on_step: OnStep | None,
+        on_part: OnPart | None,
+        tell: Tell,
+        keep: Kept | None,
+        unfinished: bool,
+    ) -> None:
+        self.jobs, self.shares, self.model = jobs, shares, model
+        self.on_step, self.on_part, self.tell, self.keep = on_step, on_part, tell, keep
+        self.results: dict[int, Result] = {}
+        self.unfinished, self.stopped = unfinished, False
+        self._answers: dict[int, Video] = {}
+
+    def check(self) -> None:
+        """Refuse what can be refused before the first fit, and tell what will not be fitted."""
+        for job, share in zip(self.jobs, self.shares, strict=True):
+            if job.fitted:
+                prepared = prepare(job.task, job.source)
+                check_parts(job.task, prepared, self.model)
+                check_fit(prepared.observation, self.model, share)
+        short = [job.part.title for job in self.jobs if not job.enough and len(job.places)]
+        if short:
+            self.tell(f"too short for this task, and shown by the trivial answer: {'; '.join(short)}")
+
+    def answer(self, which: int) -> Video:
+        """What a part shows; of those held, the one not used for longest goes before another is made."""
+        if which in self._answers:
+            self._answers[which] = self._answers.pop(which)
+            return self._answers[which]
+        while len(self._answers) > 1:
+            oldest = next(iter(self._answers))
+            del self._answers[oldest]
+            self.results.pop(oldest, None)
+        self._answers[which] = self._made(which).remembered(1)
+        return self._answers[which]
+
+    def _made(self, which: int) -> Video:
+        job = self.jobs[which]
+        if self.stopped or not job.fitted:
+            return job.task.naive(job.source)
+        result = self._kept(which) or self._fitted(which)
+        self.results[which] = result
+        if result.interrupted:
+            self._stop(which)
+        return result.video
+
+    def _kept(self, which: int) -> Result | None:
+        """What comes of a part that was fitted before."""
+        rep = self.keep.fitted(which, self.shares[which].device) if self.keep else None
+        return run(self.jobs[which].task, self.jobs[which].source, rep=rep) if rep else None
+
+    def _fitted(self, which: int) -> Result:
+        job, share, keep = self.jobs[which], self.shares[which], self.keep
+        if keep is not None:
+            keep.begin()
+        if self.on_part is not None:
+            self.on_part(job.part)
+        states = keep.checkpoints(which) if keep is not None else None
+        result = run(job.task, job.source, model=self.model, fit_config=share, on_step=self.on_step, keep=states)
+        if result.interrupted and (keep is not None or not self.unfinished):
+            raise KeyboardInterrupt
+        if keep is not None:
+            keep.keep(which, result.representation)
+        return result
+
+    def _stop(self, which: int) -> None:
+        self.stopped = True
+        left = [job.part.title for job in self.jobs[which + 1 :] if job.fitted]
+        rest = f"; not fitted any more, and shown by the trivial answer: {'; '.join(left)}" if left else ""
+        self.tell(f"stopped; going on with what is fitted so far{rest}")
+
+
+def _split(task: Task[Any], source: Source, parts: Sequence[Part], asked: Query) -> Iterator[_Job]:
+    """Each part, with the instants that fall to it: up to half-way to the next shot, or all that lie within a piece."""
+    clip, times = source.video, asked.times
+    if len(parts) == 1:
+        yield _Job(parts[0], task, source, 0, torch.arange(len(times)), None)
+        return
+    for before, part, after in zip([None, *parts], parts, [*parts[1:], None], strict=False):
+        video = clip[part.begin : part.end]
+        low, high = -torch.inf if before is None else video.span[0], torch.inf if after is None else video.span[1]
+        first, last = 0, len(times)
+        if before is not None:
+            first = int(torch.searchsorted(times, low if part.overlaps else _middle(clip, part.begin)))
+        if after is not None:
+            last = int(
+                torch.searchsorted(times, high if after.overlaps else _middle(clip, part.end), right=after.overlaps)
+            )
+        fade = (low, float(clip.times[before.end - 1])) if before is not None and part.overlaps else None
+        shown, places = torch.unique(times[first:last].clamp(low, high), return_inverse=True)
+        own = {
+            name: extra[part.begin : part.end] if len(extra) == len(clip) else extra
+            for name, extra in source.extras.items()
+        }
+        yield _Job(part, _planned(task, replace(asked, times=shown)), Source(video, own), first, places, fade)
+
+
+def _middle(clip: Video, index: int) -> float:
+    """Seconds half-way between a frame and the one before it."""
+    return float(clip.times[index - 1] + clip.times[index]) / 2
 
 
 def _planned(task: Task[Any], query: Query) -> Task[Any]:
@@ -140,30 +257,42 @@ def _planned(task: Task[Any], query: Query) -> Task[Any]:
     return planned
 
 
-def _shares(config: FitConfig | None, shots: Sequence[_Shot]) -> list[FitConfig | None]:
-    """What each shot gets of the steps or the minutes, by its frames; at least one step."""
-    if config is None or (config.steps is None and config.minutes is None):
-        return [config] * len(shots)
-    frames = [len(shot.source.video) if shot.fitted else 0 for shot in shots]
+def _shares(config: FitConfig | None, jobs: Sequence[_Job]) -> list[FitConfig]:
+    """What each part gets of the steps or the minutes, by its frames; at least one step."""
+    config = config or FitConfig()
+    frames = [len(job.part) if job.fitted else 0 for job in jobs]
     ends = [sum(frames[: i + 1]) / max(sum(frames), 1) for i in range(len(frames))]
     shares = list(pairwise([0.0, *ends]))
     if config.steps is not None:
         whole = config.steps
         return [replace(config, steps=max(round(whole * high) - round(whole * low), 1)) for low, high in shares]
-    minutes = config.minutes or 0.0
-    return [replace(config, minutes=max(minutes * (high - low), 1e-6)) for low, high in shares]
+    if config.minutes is not None:
+        minutes = config.minutes
+        return [replace(config, minutes=max(minutes * (high - low), 1e-6)) for low, high in shares]
+    return [config] * len(jobs)
 
 
-def _joined(shots: Sequence[_Shot], results: Sequence[Result | None]) -> Video:
-    """The answers end to end, each instant from its own shot; read as they are rendered."""
-    pairs = [(shot, result) for shot, result in zip(shots, results, strict=True) if len(shot.times)]
-    videos = [result.video if result else shot.task.naive(shot.source) for shot, result in pairs]
-    places = [(which, int(place)) for which, (shot, _) in enumerate(pairs) for place in shot.places]
-    videos = [video.remembered(1) for video in videos]
+def _joined(jobs: Sequence[_Job], fits: _Fits, times: Tensor) -> Video:
+    """The answers as one, each instant from its own part or from both that overlap there; the first is made now."""
+    shown = [which for which, job in enumerate(jobs) if len(job.places)]
+    firsts = [jobs[which].first for which in shown]
+
+    def own(which: int, index: int) -> Tensor:
+        return fits.answer(which).read([int(jobs[which].places[index - jobs[which].first])])
+
+    def frame(index: int) -> Tensor:
+        place = bisect_right(firsts, index) - 1
+        which, before = shown[place], shown[max(place - 1, 0)]
+        fade = jobs[which].fade
+        if fade is None or index >= jobs[before].first + len(jobs[before].places):
+            return own(which, index)
+        share = (float(times[index]) - fade[0]) / (fade[1] - fade[0])
+        if share <= 0 or share >= 1:
+            return own(before if share <= 0 else which, index)
+        return torch.lerp(own(before, index), own(which, index), share)  # of two equal numbers it is that number
 
     def read(indices: Sequence[int]) -> Tensor:
-        return torch.cat([videos[which].read([place]) for which, place in (places[i] for i in indices)])
+        return torch.cat([frame(range(len(times))[i]) for i in indices])
 
-    times = torch.cat([shot.times for shot, _ in pairs])
-    fitted = next((video for video, (_, result) in zip(videos, pairs, strict=True) if result), videos[0])
-    return replace(fitted, times=times, read=read)
+    like = fits.answer(next((which for which in shown if jobs[which].fitted), shown[0]))
+    return replace(like, times=times, read=read)

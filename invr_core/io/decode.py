@@ -151,7 +151,7 @@ class _Pass:
     def _falls_short(self) -> bool:
         """Whether the packets end a frame or more before the length that the container declares."""
         if self.container.format.name == "gif":
-            return not self.path.read_bytes().rstrip(b"\0").endswith(b";")
+            return not _last_bytes(self.path).rstrip(b"\0").endswith(b";")
         if self.container.format.name not in _DECLARES_LENGTH or not self.end:
             return False
         declared = _declared_end(self.stream)
@@ -167,6 +167,12 @@ class _Pass:
             self.note(f"{name} is HDR ({curve}); its values are taken as they are, without tone mapping")
         if frame.interlaced_frame:
             self.note(f"{name} is interlaced; its fields are not separated, deinterlace it first for better results")
+
+
+def _last_bytes(path: Path, count: int = 4096) -> bytes:
+    with path.open("rb") as file:
+        file.seek(max(path.stat().st_size - count, 0))
+        return file.read()
 
 
 def _at_depth(picture: Pixels, depth: int) -> Pixels:

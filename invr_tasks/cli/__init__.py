@@ -22,6 +22,7 @@ COMMANDS = {
     "demo": ("demo", "fit the clip that ships with invr, run the tasks on it, and compare"),
     "run": ("run", "run a task: invr run TASK INPUT OUTPUT; `invr run TASK --help` shows its options"),
     "batch": ("batch", "run a task on many clips: invr batch TASK INPUT… --into DIR"),
+    "resume": ("resume", "go on with a run that was kept and did not come to its end: invr resume RUN"),
     "fit": ("fit", "fit a clip into one .invr file: invr fit INPUT FILE.invr"),
     "query": ("query", "ask a .invr file for frames: invr query FILE.invr OUTPUT --fps 120"),
     "view": ("view", "look at a .invr file in a browser on this machine: invr view FILE.invr"),
@@ -58,8 +59,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             return 0
         except SystemExit as end:  # tyro, after a help text
             return int(end.code or 0)
-        except KeyboardInterrupt:
-            say("error", "stopped")
+        except KeyboardInterrupt as stop:
+            say("error", str(stop) or "stopped")
             return 130
         except Exception as error:
             code, text = blame(error)

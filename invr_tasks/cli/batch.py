@@ -74,7 +74,7 @@ def batch(arguments: list[str]) -> int:
     _check(task, parsed, clips, jobs)
     for line in left_out:
         _note(parsed.quiet, line)
-    outcomes = _work(lambda job: run_one(task(config), job, unfinished=False), clips, jobs)
+    outcomes = _work(lambda job: run_one(task(config), job, [], unfinished=False), clips, jobs)
     if not parsed.quiet:
         _summarise(clips, outcomes)
     return max((outcome.code for outcome in outcomes), key=[0, 2, 1, 130].index)
@@ -97,6 +97,8 @@ def _check(task: Any, parsed: Any, clips: Sequence[Clip], jobs: Sequence[Any]) -
     from invr_core.device import resolve
     from invr_tasks.cli.files import check_outputs, further_inputs, paths_of
 
+    if parsed.file.keep:
+        raise BadInput(f"--keep {parsed.file.keep} is of one run; what a batch has finished is not done again anyway")
     for option, path in (("--report", parsed.report), ("--save-rep", parsed.file.save_rep)):
         if path and STEM not in path and len(jobs) > 1:
             raise BadInput(f"{option} {path} would be written by each of {len(jobs)} clips; put {STEM} into its name")

@@ -60,7 +60,11 @@ def open_source(video: str, extras: Further, on_note: Callable[[str], None]) -> 
 
 
 def check_outputs(
-    inputs: list[str], video: str | None = None, rep: str | None = None, report: str | None = None
+    inputs: list[str],
+    video: str | None = None,
+    rep: str | None = None,
+    report: str | None = None,
+    run: str | None = None,
 ) -> None:
     """Refuse outputs that could not be written, or would replace an input.
 
@@ -69,6 +73,7 @@ def check_outputs(
         video: path that frames are written to.
         rep: path that a representation is written to.
         report: path that a page is written to.
+        run: folder that a run is kept in; see `invr_tasks.keeping.Kept.new`, which checks it.
 
     Raises:
         BadOutput: naming the path.
@@ -79,7 +84,7 @@ def check_outputs(
         _check_rep(Path(rep))
     if report is not None:
         _check_report(Path(report))
-    outputs = [path for path in (video, rep, report) if path is not None]
+    outputs = [path for path in (video, rep, report, run) if path is not None]
     for index, output in enumerate(outputs):
         if any(_same(output, other) for other in [*inputs, *outputs[:index]]):
             raise BadOutput(f"{output} is named twice on this command line; write to another name")

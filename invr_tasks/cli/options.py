@@ -14,6 +14,7 @@ import tyro
 from invr_core.errors import BadInput, InvrError
 from invr_tasks.cli.masks import is_mask, mask_options
 from invr_tasks.cli.parse import Count
+from invr_tasks.pieces import LEAST_PIECE, PIECE
 from invr_tasks.registry import BrokenTask
 
 if TYPE_CHECKING:
@@ -90,6 +91,8 @@ class ClipOptions:
     """Instants in seconds at which new shots begin, such as 1.2,3.04; left out, they are looked for."""
     no_shots: Flag = False
     """Fit the clip as one, whatever cuts it has."""
+    piece: Annotated[int, tyro.conf.arg(metavar="FRAMES")] = PIECE
+    """How many frames are fitted together at the most; a longer shot is fitted in overlapping pieces."""
     no_audio: Flag = False
     """Leave the sound out; else it is copied as it is, where OUTPUT can hold it."""
 
@@ -101,6 +104,8 @@ class ClipOptions:
         """
         if self.no_shots and self.cuts is not None:
             raise BadInput("give --cuts or --no-shots, not both")
+        if self.piece < LEAST_PIECE:
+            raise BadInput(f"--piece must be at least {LEAST_PIECE} frames, got {self.piece}")
 
 
 @dataclass(frozen=True)
@@ -114,6 +119,8 @@ class RepOptions:
     16."""
     rep: Stored = None
     """Take what was fitted from this file, and leave out the fit."""
+    keep: Annotated[str | None, tyro.conf.arg(metavar="RUN")] = None
+    """Keep the run in this new folder while it goes on, so that `invr resume RUN` can after a Ctrl-C or worse."""
 
 
 Preview = Annotated[

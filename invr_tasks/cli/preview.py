@@ -6,11 +6,11 @@ from collections.abc import Callable
 from typing import Any
 
 from invr_core.errors import BadInput, OutOfSpan
-from invr_core.fitting import FitConfig
+from invr_core.fitting import FitConfig, Progress
 from invr_core.models.base import ModelConfig
 from invr_core.shots import cuts_at
 from invr_tasks.preview import Took, excerpt, forecast, shortened, solved
-from invr_tasks.run import check_parts, prepare, renewed
+from invr_tasks.run import OnStep, check_parts, prepare, renewed
 from invr_tasks.shots import Joined
 from invr_tasks.task import Source, Task
 
@@ -42,6 +42,7 @@ class Preview:
         self._whole, clip = prepare(renewed(task), whole), whole.video
         check_parts(task, self._whole, model)
         self._model, self._config = solved(self._whole, model, config), config
+        self.steps, self.fitting, self._until = 0, 0.0, 0.0
         self.source = excerpt(whole, seconds, task.minimum_frames)
         video = self.source.video
         self.span = f"{video.span[0]:.4g} to {video.span[1]:.4g} s"
@@ -58,6 +59,17 @@ class Preview:
     def config(self) -> FitConfig:
         """How long the excerpt is to be fitted."""
         return shortened(self._config, *(len(job.observation.video) for job in (self._whole, self._part)))
+
+    def watched(self, on_step: OnStep) -> OnStep:
+        """The same callback; the steps that it is told of, and their seconds, are counted."""
+
+        def watch(progress: Progress) -> None:
+            self.steps += 1
+            self.fitting += progress.seconds - (self._until if progress.step > 1 else 0.0)
+            self._until = progress.seconds
+            on_step(progress)
+
+        return watch
 
     def cuts(self, given: tuple[float, ...]) -> tuple[float, ...]:
         """Those of these seconds that are in the excerpt.
@@ -77,8 +89,7 @@ class Preview:
             rendering: seconds that its rendering has taken.
             reading: seconds that the opening of the whole clip has taken.
         """
-        steps = sum(int(getattr(shot.representation, "info", {}).get("steps", 0)) for shot in result.shots if shot)
-        took = Took(result.seconds, steps, rendering)
+        took = Took(result.alone.seconds if result.alone else self.fitting, self.steps, rendering)
         would = forecast(self._whole, self._part, self._model, self._config, took)
         free = "" if would.free is None else f", with {_bytes(would.free)} free"
         enough = "" if would.free is None or would.memory <= would.free else ": TOO MUCH"

@@ -38,8 +38,8 @@ class Reporter:
         self._live = self._console.is_terminal and not quiet
         columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[state]}"))
         self._bars = Progress(*columns, console=self._console, disable=not self._live)
-        self._bar: TaskID | None = None
-        self._due = 0.0
+        self._bar_of: dict[str, TaskID] = {}
+        self._due: dict[str, float] = {}
         self._fitting = "fitting"
 
     def __enter__(self) -> Self:
@@ -56,9 +56,16 @@ class Reporter:
         if not self._quiet:
             self._line(f"invr: {text}")
 
-    def shot(self, number: int, of: int) -> None:
-        """Tell which shot the steps that follow belong to; to be given to `invr_tasks.shots.run_shots`."""
-        self._fitting, self._bar, self._due = f"fitting shot {number}/{of}", None, 0.0
+    def part(self, title: str) -> None:
+        """Tell which part of the clip the steps that follow belong to.
+
+        Args:
+            title: see `invr_tasks.pieces.Part`.
+        """
+        bar = self._bar_of.pop(self._fitting, None)
+        if bar is not None:
+            self._bars.remove_task(bar)
+        self._fitting = f"fitting {title}".rstrip()
 
     def on_step(self, step: FitProgress) -> None:
         """Tell how far the fit is; to be given to it."""
@@ -76,7 +83,6 @@ class Reporter:
     def watched(self, video: Video) -> Video:
         """The same video, which tells how far it is rendered as it is read."""
         count, read, began = len(video), video.read, self._clock()
-        self._bar, self._due = None, 0.0
         seen: set[int] = set()
 
         def tell(indices: Sequence[int]) -> Tensor:
@@ -91,11 +97,11 @@ class Reporter:
         if self._quiet:
             return
         if self._live:
-            if self._bar is None:
-                self._bar = self._bars.add_task(what, total=1.0, state="")
-            self._bars.update(self._bar, completed=fraction, state=state)
-        elif seconds >= self._due or fraction >= 1:
-            self._due = seconds + EVERY
+            if what not in self._bar_of:
+                self._bar_of[what] = self._bars.add_task(what, total=1.0, state="")
+            self._bars.update(self._bar_of[what], completed=fraction, state=state)
+        elif seconds >= self._due.get(what, 0.0) or fraction >= 1:
+            self._due[what] = seconds + EVERY
             self._line(f"{what}: {100 * fraction:3.0f} %  {state}")
 
     def _line(self, text: str) -> None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from invr_core.errors import BadInput
+from invr_core.errors import BadInput, BadOutput, NotEnoughMemory
 from invr_tasks import registry
-from invr_tasks.cli.options import RepOptions, task_command, task_config
+from invr_tasks.cli.options import ClipOptions, RepOptions, task_command, task_config
 from invr_tasks.cli.parse import UsageError, parse
 
 if TYPE_CHECKING:
@@ -18,14 +19,24 @@ if TYPE_CHECKING:
     from invr_tasks.cli.files import Further
     from invr_tasks.cli.preview import Preview
     from invr_tasks.cli.progress import Reporter
+    from invr_tasks.keeping import Kept
     from invr_tasks.page.curve import Curve
     from invr_tasks.run import Result
-    from invr_tasks.shots import Joined
     from invr_tasks.task import Source
 
 
 def run(arguments: list[str]) -> int:
     """Fit a clip as a task observes it, and write the task's answer."""
+    return go(arguments)
+
+
+def go(arguments: list[str], kept: Kept | None = None) -> int:
+    """Run a task, from the beginning or with what is kept of it.
+
+    Args:
+        arguments: what follows ``invr run``.
+        kept: a run that has begun; None for a new one.
+    """
     if arguments[:1] in (["-h"], ["--help"]):
         print(_help())
         return 0
@@ -37,18 +48,21 @@ def run(arguments: list[str]) -> int:
     parsed = parse(task_command(task, name), f"invr run {name}", rest)
     check_options(parsed)
     _check_preview(parsed)
-    run_one(task(task_config(task, parsed.task)), parsed)
+    run_one(task(task_config(task, parsed.task)), parsed, arguments, kept)
     return 0
 
 
-def run_one(task: Any, parsed: Any, *, unfinished: bool = True) -> None:
+def run_one(task: Any, parsed: Any, arguments: list[str], kept: Kept | None = None, *, unfinished: bool = True) -> None:
     """Run a task on one clip, and write what comes of it.
 
-    What can be refused is refused before the fit: outputs, device, inputs, plan, in this order.
+    What can be refused is refused before the fit: outputs, device, inputs, plan, in this order. Of several parts each
+    but the first is fitted while the answer is written, when its first frame is read.
 
     Args:
         task: with its options.
         parsed: the options of `invr run`, by `check_options` found to go together.
+        arguments: what they were read from, to be kept with a run that is.
+        kept: a run that has begun; None for a new one.
         unfinished: whether what a fit has found until Ctrl-C ended it is good enough to be written.
 
     Raises:
@@ -61,6 +75,7 @@ def run_one(task: Any, parsed: Any, *, unfinished: bool = True) -> None:
     from invr_tasks.cli.preview import Preview
     from invr_tasks.cli.progress import Reporter
     from invr_tasks.cli.wrote import wrote
+    from invr_tasks.keeping import Kept
     from invr_tasks.page.curve import Curve
     from invr_tasks.run import default_model
     from invr_tasks.run import run as run_task
@@ -68,9 +83,15 @@ def run_one(task: Any, parsed: Any, *, unfinished: bool = True) -> None:
 
     extras = further_inputs(task, parsed)
     stored = [parsed.file.rep] if parsed.file.rep else []
-    check_outputs([parsed.input, *paths_of(extras), *stored], parsed.output, parsed.file.save_rep, parsed.report)
+    inputs, new = [parsed.input, *paths_of(extras)], parsed.file.keep if kept is None else None
+    check_outputs([*inputs, *stored], parsed.output, parsed.file.save_rep, parsed.report, new)
     resolve(parsed.fit.device)
-    with Reporter(parsed.quiet) as reporter:
+    if new is not None:
+        kept = Kept.new(new, arguments, inputs)
+    with _goes_on(kept), Reporter(parsed.quiet) as reporter:
+        if kept is not None:
+            kept.tell = reporter.note
+            kept.remark()
         rep = load(parsed.file.rep, parsed.fit.device) if parsed.file.rep else None
         model = default_model(parsed.fit.model, parsed.fit.params) if rep is None else None
         source, opened = open_source(parsed.input, extras, reporter.note), time.monotonic()
@@ -81,22 +102,34 @@ def run_one(task: Any, parsed: Any, *, unfinished: bool = True) -> None:
         curve = Curve(reporter.on_step)
         result: Any
         if rep is not None:
-            result = first = run_task(task, source, rep=rep)
+            result = alone = run_task(task, source, rep=rep)
         else:
-            cuts = _cuts(source.video, parsed, preview, reporter.note)
-            result = run_shots(task, source, cuts, model=model, fit_config=config, on_step=curve, on_shot=reporter.shot)
-            first = result.shots[0]
-            if result.interrupted and not unfinished:
-                raise KeyboardInterrupt
-            _remark(result, reporter.note)
+            cuts = _cuts(source.video, task.minimum_frames, parsed, preview, reporter.note)
+            result = run_shots(
+                task,
+                source,
+                cuts,
+                piece=parsed.clip.piece,
+                model=model,
+                fit_config=config,
+                on_step=preview.watched(curve) if preview else curve,
+                on_part=lambda part: reporter.part(part.title),
+                tell=reporter.note,
+                keep=kept,
+                unfinished=unfinished,
+            )
+            alone = result.alone
         if parsed.file.save_rep:
-            first.representation.save(parsed.file.save_rep, parsed.file.bits)
+            alone.representation.save(parsed.file.save_rep, parsed.file.bits)
+        fitting = preview.fitting if preview else 0.0
         rendering = _write(result.video, parsed, preview, reporter)
         if parsed.report:
-            _report(task, source, first, curve, parsed, extras, time.monotonic() - started)
+            _report(task, source, alone, curve, parsed, extras, time.monotonic() - started)
+        if kept is not None and kept.begun:
+            reporter.note(f"{kept.folder} keeps what was fitted; remove it when it is of no more use")
     wrote(parsed.quiet, parsed.output, result.video, time.monotonic() - started, parsed.file.save_rep, parsed.report)
     if preview and not parsed.quiet:
-        print(preview.told(result, rendering, opened - started))
+        print(preview.told(result, rendering - (preview.fitting - fitting), opened - started))
 
 
 def _write(video: Video, parsed: Any, preview: Preview | None, reporter: Reporter) -> float:
@@ -110,6 +143,23 @@ def _write(video: Video, parsed: Any, preview: Preview | None, reporter: Reporte
     else:
         save_video(replace(shown, times=shown.times - shown.times[0]), parsed.output, reporter.note)
     return time.monotonic() - began
+
+
+@contextmanager
+def _goes_on(kept: Kept | None) -> Iterator[None]:
+    """Where a run that is kept breaks off, say how it goes on."""
+    try:
+        yield
+    except KeyboardInterrupt as stop:
+        if kept is None or not kept.begun:
+            raise
+        raise KeyboardInterrupt(f"stopped; `invr resume {kept.folder}` goes on from here") from stop
+    except (BadOutput, NotEnoughMemory) as cause:
+        if kept is None or not kept.begun:
+            raise
+        raise type(cause)(
+            f"{cause}; what is fitted is kept, and `invr resume {kept.folder}` goes on from it"
+        ) from cause
 
 
 def _report(
@@ -127,37 +177,46 @@ def _report(
     write_report(parsed.report, task, source, result, curve=curve, facts=facts)
 
 
-def _cuts(video: Video, parsed: Any, preview: Preview | None, note: Callable[[str], None]) -> tuple[int, ...]:
-    """The cuts that are given, or found, in the clip or the excerpt of it; told if there are any."""
-    from invr_core.shots import cuts_at, find_cuts
+def _cuts(
+    video: Video, minimum: int, parsed: Any, preview: Preview | None, note: Callable[[str], None]
+) -> tuple[int, ...]:
+    """The cuts that are given, or found, in the clip or its excerpt; told, and so are the pieces of long shots.
 
-    if parsed.clip.no_shots:
-        return ()
-    given = parsed.clip.cuts
-    if preview is not None and given is not None:
-        given = preview.cuts(given)
-    cuts = find_cuts(video) if given is None else cuts_at(video, given)
-    if not cuts:
-        return ()
-    shots = f"{parsed.input} has {len(cuts) + 1} shots, with cuts at {_seconds(video, cuts)} s"
-    for option, wanted in (("--save-rep", parsed.file.save_rep), ("--report", parsed.report)):
-        if wanted:
-            raise BadInput(f"{shots}; {option} is of one shot: leave it out, or give --no-shots to fit them as one")
-    note(f"{shots}; each is fitted by itself (--no-shots fits them as one, --cuts says where they are)")
+    Raises:
+        BadInput: if the clip has several parts, and something is asked for that is of one.
+    """
+    from invr_core.shots import cuts_at, find_cuts
+    from invr_tasks.pieces import parts_of
+
+    cuts: tuple[int, ...] = ()
+    if not parsed.clip.no_shots:
+        given = parsed.clip.cuts
+        if preview is not None and given is not None:
+            given = preview.cuts(given)
+        cuts = find_cuts(video) if given is None else cuts_at(video, given)
+    parts = parts_of(len(video), cuts, parsed.clip.piece, minimum)
+    pieces = len(parts) - len(cuts) - 1
+    if cuts:
+        shots = f"{parsed.input} has {len(cuts) + 1} shots, with cuts at {_seconds(video, cuts)} s"
+        _refuse_of_one(parsed, shots, "--no-shots")
+        note(f"{shots}; each is fitted by itself (--no-shots fits them as one, --cuts says where they are)")
+    if pieces:
+        long = f"{parsed.input} has {len(video)} frames, and is fitted in {len(parts)} parts"
+        _refuse_of_one(parsed, long, f"--piece {len(video)}")
+        note(
+            f"{long} of at most {max(map(len, parts))}, which overlap within a shot (--piece says how long they may be)"
+        )
     return cuts
+
+
+def _refuse_of_one(parsed: Any, parts: str, option: str) -> None:
+    for name, wanted in (("--save-rep", parsed.file.save_rep), ("--report", parsed.report)):
+        if wanted:
+            raise BadInput(f"{parts}; {name} is of one part: leave it out, or give {option} to fit them as one")
 
 
 def _seconds(video: Video, cuts: tuple[int, ...]) -> str:
     return ",".join(f"{round(float(video.times[index]), 3):.10g}" for index in cuts)
-
-
-def _remark(result: Joined, note: Callable[[str], None]) -> None:
-    if result.interrupted:
-        note("stopped; going on with what is fitted so far")
-    missing = [str(number) for number, shot in enumerate(result.shots, 1) if shot is None]
-    if missing:
-        why = "were not fitted any more" if result.interrupted else "are too short for this task"
-        note(f"of {len(result.shots)} shots, {', '.join(missing)} {why}; they show the trivial answer")
 
 
 def check_options(parsed: Any) -> None:
@@ -172,7 +231,9 @@ def check_options(parsed: Any) -> None:
     _check_bits(file)
     if file.rep is None:
         return
-    unused = [*fit.chosen(), *(["--cuts"] if clip.cuts else []), *(["--save-rep"] if file.save_rep else [])]
+    whole = [*(["--cuts"] if clip.cuts else []), *(["--piece"] if clip.piece != ClipOptions.piece else [])]
+    files = [f"--{name.replace('_', '-')}" for name in ("save_rep", "keep") if getattr(file, name)]
+    unused = [*fit.chosen(), *whole, *files]
     if unused:
         raise BadInput(f"--rep leaves out the fit, so {', '.join(unused)} would have no effect; leave it out")
 

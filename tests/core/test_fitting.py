@@ -12,7 +12,7 @@ import torch
 
 from invr_core import fitting
 from invr_core.errors import BadInput
-from invr_core.fitting import FitConfig, Progress, fit
+from invr_core.fitting import FitConfig, Progress, check_fit, fit
 from invr_core.models.base import ModelConfig
 from invr_core.models.cwrnn import CWRNN
 from invr_core.models.hnerv import HNeRV
@@ -170,3 +170,15 @@ def test_time_left_counts_down_to_the_bound(toy: Any, clock: Clock) -> None:
     seen: list[Progress] = []
     fit(toy.clip(), toy.model, FitConfig(minutes=1.0, device="cpu"), on_step=seen.append)
     assert all(p.seconds + p.remaining == pytest.approx(60) for p in seen)
+
+
+def test_what_a_fit_would_refuse_can_be_refused_without_it() -> None:
+    hidden = Video.of(torch.zeros(4, 1, 8, 12))
+    frames = Video.of(torch.rand(4, 3, 8, 12))
+    check_fit(Observation(frames), CWRNN(), FitConfig(device="cpu"))
+    for observation, model, message in (
+        (Observation(frames, weight=hidden), CWRNN(), "weight is 0 everywhere"),
+        (Observation(frames), CWRNN(params=5), "too few for this clip"),
+    ):
+        with pytest.raises(BadInput, match=message):
+            check_fit(observation, model, FitConfig(device="cpu"))

@@ -17,7 +17,8 @@ from torch import Tensor
 
 from invr_core.errors import InvrError
 from invr_core.fitted import Fitted
-from invr_core.fitting import RECOVERIES, SNAPSHOT_EVERY, FitConfig, Progress, fit
+from invr_core.fitting import FitConfig, Progress, fit
+from invr_core.loop import RECOVERIES, SNAPSHOT_EVERY
 from invr_core.models.cwrnn import CWRNN
 from invr_core.observation import Observation
 from invr_core.query import Query

@@ -153,7 +153,7 @@ class Fits:
             monkeypatch.setattr(sys.modules[module], "fit", self)
 
     def __call__(
-        self, observation: Observation, model: ModelConfig, config: FitConfig, *, prior: Any = None, on_step: Any = None
+        self, observation: Observation, model: ModelConfig, config: FitConfig, *, on_step: Any = None, **rest: Any
     ) -> Fitted:
         self.calls.append((observation, model, config))
         on_step(Progress(1, 1, 2.0, 0.0, 31.5, 0.1, "recovered"))

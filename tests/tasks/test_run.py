@@ -31,7 +31,7 @@ class Fits:
         monkeypatch.setattr(run_module, "fit", self)
 
     def __call__(
-        self, observation: Observation, model: ModelConfig, config: FitConfig, *, prior: Any = None, on_step: Any = None
+        self, observation: Observation, model: ModelConfig, config: FitConfig, *, prior: Any = None, **rest: Any
     ) -> MovingDisc:
         self.calls.append({"observation": observation, "model": model, "config": config, "prior": prior})
         return MovingDisc(observation.clip_size, observation.clip_span)

@@ -14,6 +14,7 @@ from torch import Tensor
 from invr_core.errors import BadInput
 from invr_core.fitting import FitConfig
 from invr_core.io import open_video
+from invr_core.models.cwrnn import CWRNN
 from invr_core.models.hnerv import HNeRV
 from invr_core.observation import Observation
 from invr_core.query import Query
@@ -127,8 +128,8 @@ def test_nothing_leaks_across_a_cut(fits: Fits) -> None:
 def test_without_cuts_it_is_the_task_itself(fits: Fits) -> None:
     task, source = registry.get("interpolate")(), Source(shots(4))
     joined, alone = run_shots(task, source, ()), run(task, source)
-    assert torch.equal(joined.video.times, alone.video.times) and joined.cuts == ()
-    assert len(joined.shots) == 1
+    assert torch.equal(joined.video.times, alone.video.times)
+    assert joined.alone is not None and len(joined.parts) == 1
 
 
 @pytest.mark.parametrize(
@@ -151,8 +152,7 @@ def test_between_two_shots_the_nearer_frame_is_shown_never_a_mixture(
     assert torch.equal(times, task(task.Config(**options)).plan(Source(clip)).times)
     for grey, time in zip(greys(joined.video), times.tolist(), strict=True):
         assert grey == (0.1 if time < 0.35 else 0.5 if time < 0.45 else 0.9), time
-    assert joined.shots[1] is None and joined.shots[0] is not None  # one frame has nothing between, and is repeated
-    assert len(fits.calls) == 2
+    assert [len(observation.video) for observation, _ in fits.calls] == [4, 3]  # one frame has nothing between
 
 
 def test_frames_at_a_cut_are_given_ones_to_the_bit(fits: Fits, make_video: Callable[..., Video]) -> None:
@@ -180,7 +180,7 @@ def test_every_task_takes_shots_of_any_length_even_of_one_frame(name: str) -> No
 def test_inputs_as_long_as_the_clip_are_cut_like_it(fits: Fits, tasks: Path) -> None:
     clip = shots(4, 3)
     mask = Video.of(torch.arange(7).view(7, 1, 1, 1).expand(7, 1, 12, 16) / 10)
-    run_shots(registry.get("fakefill")(), Source(clip, {"mask": mask}), (4,))
+    run_shots(registry.get("fakefill")(), Source(clip, {"mask": mask}), (4,)).video.frames()
     weights = [observation.weight for observation, _ in fits.calls]
     seen = [[round(1 - float(w), 3) for w in weight.frames()[:, 0, 0, 0]] for weight in weights if weight]
     assert seen == [[0.0, 0.1, 0.2, 0.3], [0.4, 0.5, 0.6]]
@@ -188,14 +188,15 @@ def test_inputs_as_long_as_the_clip_are_cut_like_it(fits: Fits, tasks: Path) -> 
 
 def test_steps_and_minutes_are_shared_by_frames(fits: Fits) -> None:
     clip = shots(10, 1, 5, 4)
-    run_shots(Mean(), Source(clip), (10, 11, 16), fit_config=FitConfig(steps=100, seed=7))
+    run_shots(Mean(), Source(clip), (10, 11, 16), fit_config=FitConfig(steps=100, seed=7)).video.frames()
     assert [config.steps for _, config in fits.calls] == [50, 5, 25, 20]
     assert {config.seed for _, config in fits.calls} == {7}
     fits.calls.clear()
-    run_shots(Mean(), Source(clip), (10, 11, 16), fit_config=FitConfig(steps=1))
+    run_shots(Mean(), Source(clip), (10, 11, 16), fit_config=FitConfig(steps=1)).video.frames()
     assert all((config.steps or 0) >= 1 for _, config in fits.calls)
     fits.calls.clear()
-    run_shots(registry.get("interpolate")(), Source(clip), (10, 11, 16), fit_config=FitConfig(minutes=19))
+    task, model = registry.get("interpolate")(), HNeRV(strides=(2, 2))
+    run_shots(task, Source(clip), (10, 11, 16), model=model, fit_config=FitConfig(minutes=19)).video.frames()
     assert [config.minutes for _, config in fits.calls] == pytest.approx([10, 5, 4])  # none for what is not fitted
 
 
@@ -203,15 +204,21 @@ def test_shots_of_which_nothing_is_asked_are_not_fitted(fits: Fits) -> None:
     task = registry.get("interpolate")
     joined = run_shots(task(task.Config(times=(0.45, 0.5))), Source(shots(4, 4, 4)), (4, 8))
     assert greys(joined.video) == [0.5, 0.5]
-    assert len(fits.calls) == 1 and joined.shots[0] is joined.shots[2] is None
+    assert len(fits.calls) == 1
 
 
 def test_a_stop_leaves_the_shots_that_follow_to_the_trivial_answer(fits: Fits) -> None:
     fits.stop_at = 2
-    heard: list[tuple[int, int]] = []
-    joined = run_shots(Mean(), Source(shots(4, 3, 2)), (4, 7), on_shot=lambda number, of: heard.append((number, of)))
-    assert joined.interrupted and joined.shots[2] is None and heard == [(1, 3), (2, 3)]
+    begun: list[str] = []
+    told: list[str] = []
+    joined = run_shots(
+        Mean(), Source(shots(4, 3, 2)), (4, 7), on_part=lambda part: begun.append(part.title), tell=told.append
+    )
     assert greys(joined.video) == [0.1] * 4 + [0.5] * 3 + [0.9] * 2
+    assert begun == ["shot 1/3", "shot 2/3"]
+    assert told == [
+        "stopped; going on with what is fitted so far; not fitted any more, and shown by the trivial answer: shot 3/3"
+    ]
 
 
 def test_what_cannot_be_is_refused_before_the_first_fit(fits: Fits, tasks: Path) -> None:
@@ -219,6 +226,8 @@ def test_what_cannot_be_is_refused_before_the_first_fit(fits: Fits, tasks: Path)
         run_shots(registry.get("fakefill")(), Source(shots(4, 3)), (4,))
     with pytest.raises(BadInput, match="at least 2 frames"):
         run_shots(registry.get("interpolate")(), Source(shots(1)), ())
+    with pytest.raises(BadInput, match="too few for this clip"):
+        run_shots(Mean(), Source(shots(2, 40)), (2,), model=CWRNN(params=10_000))
     assert fits.calls == []
 
 
@@ -262,7 +271,7 @@ def test_cuts_can_be_given_or_left_alone(invr: Any, stand_in: StandIn, cut_clip:
 
 def test_a_shot_that_is_too_short_is_told(invr: Any, stand_in: StandIn, cut_clip: str) -> None:
     _, _, err = invr("run", "interpolate", cut_clip, "out.mkv", "--cuts", "0.5,0.6")
-    assert "of 3 shots, 2 are too short for this task; they show the trivial answer" in err
+    assert "too short for this task, and shown by the trivial answer: shot 2/3" in err
 
 
 @pytest.mark.parametrize(
@@ -275,10 +284,10 @@ def test_a_shot_that_is_too_short_is_told(invr: Any, stand_in: StandIn, cut_clip
         (["--rep", "a.invr", "--cuts", "0.6"], "--rep leaves out the fit, so --cuts would have no effect"),
         (
             ["--save-rep", "a.invr"],
-            "cut.mkv has 3 shots, with cuts at 0.6,1.1 s; --save-rep is of one shot: leave it out, or give --no-shots "
+            "cut.mkv has 3 shots, with cuts at 0.6,1.1 s; --save-rep is of one part: leave it out, or give --no-shots "
             "to fit them as one",
         ),
-        (["--report", "a.html"], "--report is of one shot: leave it out, or give --no-shots"),
+        (["--report", "a.html"], "--report is of one part: leave it out, or give --no-shots"),
     ],
 )
 def test_cuts_that_cannot_be(invr: Any, stand_in: StandIn, cut_clip: str, options: list[str], message: str) -> None:
