@@ -90,6 +90,7 @@ def test_a_folder_of_videos_with_a_picture_beside_them_is_no_clip(clips: None) -
         ),
         (["fakeslow", "clips", "--into", "out", "--device", "tpu"], "unknown device 'tpu'"),
         (["fakefill", "clips", "--into", "out"], "missing: --mask PATH, or --box"),
+        (["fakeslow", "clips", "--into", "out", "--keep", "r"], "--keep r is of one run"),
         (["fakeslow", "clips", "--into", "out", "--box", "0,0,1,1"], "Unrecognized options: --box"),
     ],
 )
