@@ -192,7 +192,7 @@ EDITS: dict[str, Callable[[Header, Tensors], Any]] = {
     "bits should be int, not true": lambda h, t: h.update(bits=True),
     "out of range: 3, not 4 to 16": lambda h, t: h.update(bits=3),
     "out of range: 32, not 4 to 16": lambda h, t: h.update(bits=32),
-    "out of range: 99999999999999999999, not": lambda h, t: h.update(bits=10**4000 - 1),
+    "out of range: of more than 20 digits, not": lambda h, t: h.update(bits=10**4000 - 1),
     "lacks 'bits'": lambda h, t: h.pop("bits"),
     "unknown entry 'bits'": lambda h, t: h.update(format=1),
     "more or less than": lambda h, t: h.update(bits=9),

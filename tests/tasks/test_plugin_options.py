@@ -48,7 +48,7 @@ def test_the_help_shows_each_field_with_its_docstring_and_default(invr: Any, nam
         ("interpolate", "factor", "Frames shown per given frame"),
         ("inpaint", "reach", "frames"),
         ("denoise", "reach", "frames"),
-        ("upscale", "scale", "factor"),
+        ("upscale", "scale", "Factor"),
         ("upscale", "reach", "frames"),
     ],
 )
@@ -69,7 +69,7 @@ def test_numbers_are_shown_with_their_unit(invr: Any, name: str, option: str, un
         ("inpaint", "holes", "round", "('static', 'boxes', 'moving')"),
         ("denoise", "reach", "-1", "at least 0 frames"),
         ("denoise", "noise", "pink", "('auto', 'gaussian', 'salt-pepper')"),
-        ("upscale", "scale", "0", "a whole number of at least 1"),
+        ("upscale", "scale", "0", "a number of at least 1"),
         ("upscale", "reach", "-1", "at least 0 frames"),
         ("upscale", "kernel", "box", "('area', 'bicubic', 'gaussian')"),
     ],
