@@ -16,6 +16,8 @@ SMALLEST = 16
 """Pixels of the shorter side from which pictures can be matched."""
 PATCH = 8
 """Pixels across the patches that are matched; larger ones bear more noise and aliasing, and follow less detail."""
+RELIABLE = 64
+"""Pixels of the shorter side from which matching is believed beyond a fitted motion: it needs to see around a thing."""
 PER_PATCH = 2
 """How many times larger than a patch the shorter side must be."""
 
@@ -23,6 +25,11 @@ PER_PATCH = 2
 def matchable(size: tuple[int, int], patch: int = PATCH) -> bool:
     """Whether pictures of a size, (H, W), can be matched by patches of that many pixels."""
     return min(size) >= max(SMALLEST, PER_PATCH * patch)
+
+
+def reliable(size: tuple[int, int]) -> bool:
+    """Whether matching pictures of a size, (H, W), is to be believed beyond a fitted motion."""
+    return min(size) >= RELIABLE
 
 
 def match(old: Tensor, new: Tensor, *, patch: int = PATCH) -> Tensor:
@@ -50,13 +57,26 @@ def match(old: Tensor, new: Tensor, *, patch: int = PATCH) -> Tensor:
     dis.setPatchSize(patch)
     dis.setPatchStride(max(patch // 4, 1))
     dis.setVariationalRefinementIterations(10)
-    found = np.asarray(dis.calc(_grey(old), _grey(new), np.zeros((*old.shape[-2:], 2), np.float32)), np.float32)
-    return torch.from_numpy(found).permute(2, 0, 1)[None].to(old.device)
+    return torch.from_numpy(dense_flow(dis, _grey(old), _grey(new))).permute(2, 0, 1)[None].to(old.device)
 
 
 def match_both(old: Tensor, new: Tensor, *, patch: int = PATCH) -> Tensor:
     """As `match`, but the mean of what is found from one to the other and, reversed, from the other to the one."""
     return (match(old, new, patch=patch) - match(new, old, patch=patch)) / 2
+
+
+def dense_flow(method: cv2.DenseOpticalFlow, old: NDArray[np.uint8], new: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Where the pixels of one grey picture are in another, by one of OpenCV's methods as it is set.
+
+    Args:
+        method: such as ``cv2.DISOpticalFlow.create()``.
+        old: (H, W); its pixels are followed.
+        new: the same shape.
+
+    Returns:
+        (H, W, 2) pixels, x then y.
+    """
+    return np.asarray(method.calc(old, new, np.zeros((*old.shape, 2), np.float32)), np.float32)
 
 
 def _grey(picture: Tensor) -> NDArray[np.uint8]:

@@ -15,8 +15,8 @@ def gaussian_level(frames: Tensor) -> float:
     """The standard deviation of additive noise that is independent from pixel to pixel.
 
     A mask that is blind to constant, linear and edge-like structure is laid over the frames; the median of its
-    magnitude tells the noise, whatever else a minority of pixels shows. Only the half of the pixels whose surroundings
-    are nearest to mid-grey is asked: near black and white, noise is cut off.
+    magnitude tells the noise, whatever else a minority of pixels shows. Where noise was cut off at black and white,
+    only the half of the pixels whose surroundings are nearest to mid-grey is asked.
 
     Args:
         frames: (n, C, H, W) in [0, 1].
@@ -37,14 +37,19 @@ def gaussian_level(frames: Tensor) -> float:
     n, channels, height, width = frames.shape
     mask = _LAPLACIAN_DIFFERENCE.to(frames).view(1, 1, 3, 3)
     planes = frames.reshape(n * channels, 1, height, width)
-    response, apart = F.conv2d(planes, mask).abs(), (F.avg_pool2d(planes, 3, 1) - 0.5).abs()
-    return float(response[apart <= apart.median()].median()) / (0.6745 * 6.0)
+    response = F.conv2d(planes, mask).abs() / (0.6745 * 6.0)
+    level = float(response.median())
+    if not clips(frames, level):
+        return level
+    apart = (F.avg_pool2d(planes, 3, 1) - 0.5).abs()
+    return float(response[apart <= apart.median()].median())
 
 
 def clips(frames: Tensor, level: float) -> bool:
     """Whether noise was cut off at black and white, as it is when it is added to a picture of whole numbers.
 
-    Then there are about as many black and white pixels as noise of that level would have pushed beyond the range.
+    Then there are more black and white pixels than noise of that level would push beyond the range from the means
+    around them, which clipping has drawn inwards; noise that was not cut off leaves none.
 
     Args:
         frames: (n, C, H, W) in [0, 1], noisy.
@@ -55,7 +60,7 @@ def clips(frames: Tensor, level: float) -> bool:
     around = F.avg_pool2d(frames, 5, 1, 2, count_include_pad=False)
     expected = torch.special.ndtr(-around / level) + torch.special.ndtr((around - 1) / level)
     found = ((frames < 0.5 / 255) | (frames > 254.5 / 255)).to(frames.dtype)
-    return float(found.mean()) > 0.5 * float(expected.mean()) > 0
+    return float(found.mean()) > float(expected.mean()) > 0
 
 
 def unclipped(mean: Tensor, level: float) -> Tensor:

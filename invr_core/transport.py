@@ -15,7 +15,7 @@ from torch import Tensor
 from invr_core.errors import Unsupported
 from invr_core.fill import fill
 from invr_core.representation import Motion, Representation
-from invr_core.sampling import pixel_grid, sample
+from invr_core.sampling import sample, target_grid
 from invr_core.video import Video
 
 SAME_INSTANT = 1e-9
@@ -94,7 +94,7 @@ def transport(
         motion = rep.motion(torch.full_like(there, time), there)
     except Unsupported:
         motion = _none(len(indices), rep)
-    landing = pixel_grid(*rep.size, motion.flow.device) + motion.flow
+    landing = target_grid(motion.flow)
     scale = landing.new_tensor([video.size[1] / rep.size[1], video.size[0] / rep.size[0]]).view(1, 2, 1, 1)
     landing = (landing + 0.5) * scale - 0.5
     pictures, inside = sample(video.read(indices).to(landing.device), landing, "bicubic")

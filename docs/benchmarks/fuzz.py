@@ -15,7 +15,6 @@ from __future__ import annotations
 import argparse
 import functools
 import json
-import platform
 import random
 import resource
 import signal
@@ -25,10 +24,11 @@ import tempfile
 import time
 import traceback
 from collections import Counter
-from importlib.metadata import version
 from pathlib import Path
 from types import FrameType
 from typing import Any
+
+from invr_tasks.provenance import provenance, version_of
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests" / "core"))
@@ -201,8 +201,8 @@ def main() -> None:
         "worst_batch_peak_bytes": peak,
         "dearest": heavy,
         "seconds": round(time.time() - began),
-        "versions": {name: version(name) for name in ("invr", "torch", "safetensors", "hypothesis", "av", "pillow")},
-        "python": platform.python_version(),
+        "versions": {name: version_of(name) for name in ("hypothesis", "pillow")},
+        "provenance": provenance(seed),
     }
     print(json.dumps(line), flush=True)
     sys.exit(1 if faults or beyond else 0)

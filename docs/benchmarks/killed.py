@@ -14,7 +14,6 @@ import argparse
 import hashlib
 import json
 import os
-import platform
 import random
 import re
 import shutil
@@ -24,7 +23,6 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from importlib.metadata import version
 from pathlib import Path
 
 import torch
@@ -33,6 +31,7 @@ from invr_core.errors import InvrError
 from invr_core.io import open_video
 from invr_core.storage import load
 from invr_core.video import Video
+from invr_tasks.provenance import provenance
 
 PRIVATE = re.compile(r"\.(?P<name>.+)\.[0-9a-f]{8}\.part(\.\w+)?")
 """What a killed write may leave beside its output."""
@@ -184,8 +183,7 @@ def main() -> None:
         "left_after_the_next_run": 0 if not faults else None,
         "faults": faults,
         "seconds": round(time.time() - began),
-        "versions": {each: version(each) for each in ("invr", "torch", "av")},
-        "python": platform.python_version(),
+        "provenance": provenance(asked.seed),
     }
     print(json.dumps(line), flush=True)
     sys.exit(1 if faults else 0)

@@ -12,14 +12,12 @@ from __future__ import annotations
 import argparse
 import gc
 import json
-import platform
 import resource
 import statistics
 import sys
 import tempfile
 import threading
 import time
-from importlib.metadata import version
 from pathlib import Path
 
 import torch
@@ -32,6 +30,7 @@ from invr_core.observation import Observation
 from invr_core.query import Query, at_rate
 from invr_core.storage import load
 from invr_core.video import Video
+from invr_tasks.provenance import provenance
 from invr_tasks.task import as_video
 
 ALLOWED = 0.05
@@ -121,8 +120,7 @@ def main() -> None:
         "counts": found,
         "faults": faults,
         "seconds": round(time.time() - began),
-        "versions": {name: version(name) for name in ("invr", "torch", "av")},
-        "python": platform.python_version(),
+        "provenance": provenance(),
     }
     print(json.dumps(line), flush=True)
     sys.exit(1 if faults else 0)

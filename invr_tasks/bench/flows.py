@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from invr_core.errors import BadFile
+from invr_core.matching import dense_flow
 from invr_core.video import Video
 from invr_tasks.bench.records import Record
 from invr_tasks.pixels import Bytes, to_bytes
@@ -93,7 +94,7 @@ def dis_between(old: Bytes, new: Bytes, preset: str = "medium") -> NDArray[np.fl
         dis.setPatchStride(1)
         dis.setGradientDescentIterations(50)
         dis.setVariationalRefinementIterations(20)
-    return np.asarray(dis.calc(first, last, np.zeros((*first.shape, 2), np.float32)), np.float32)
+    return dense_flow(dis, np.asarray(first, np.uint8), np.asarray(last, np.uint8))
 
 
 def flow_scores(flow: Tensor, truth: Tensor, where: Tensor | None = None) -> Record:

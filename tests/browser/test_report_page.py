@@ -10,31 +10,14 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from standins import Own
 
 from invr_core.oracle import MovingDisc
 from invr_core.query import Query
 from invr_core.video import Video
 from invr_tasks.page.report import write_report
 from invr_tasks.run import Result
-from invr_tasks.task import NoOptions, Source, Task, as_video
-
-
-class Keep(Task[NoOptions]):
-    """Nothing is done."""
-
-    api = 1
-    Config = NoOptions
-
-    def observe(self, source: Source) -> Any:
-        from invr_core.observation import Observation
-
-        return Observation(source.video)
-
-    def plan(self, source: Source) -> Query:
-        return Query(source.video.times)
-
-    def simulate(self, truth: Video, generator: torch.Generator) -> Source:
-        return Source(truth)
+from invr_tasks.task import Source, as_video
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +28,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     red, blue = (torch.tensor(colour).view(1, 3, 1, 1).expand(7, 3, 90, 160) for colour in ((0.6, 0, 0), (0, 0, 1.0)))
     path = tmp_path_factory.mktemp("page") / "run.html"
     given, answer = Video.of(red.contiguous(), clip.times), Video.of(blue.contiguous(), clip.times)
-    write_report(path, Keep(), Source(given), Result(answer, rep, 2.0))
+    write_report(path, Own(), Source(given), Result(answer, rep, 2.0))
     return path
 
 

@@ -18,6 +18,7 @@ import torch
 from hypothesis import strategies as st
 from safetensors.torch import load as deserialise
 from safetensors.torch import save as serialise
+from strange import damage
 from torch import Tensor
 
 from invr_core import quantise
@@ -162,21 +163,7 @@ def flipped(draw: st.DrawFn) -> Case:
     """Bytes changed, cut off, put in, moved; most of them in the header."""
     content = bytearray(sound()[draw(files)])
     head = 8 + int.from_bytes(content[:8], "little")
-    for _ in range(draw(st.integers(1, 4))):
-        place = draw(st.integers(0, max(min(head, len(content)) - 1, 0)) | st.integers(0, max(len(content) - 1, 0)))
-        match draw(st.sampled_from(["flip", "flip", "cut", "put in", "take out", "move"])):
-            case "flip" if content:
-                content[place] ^= draw(st.integers(1, 255))
-            case "cut":
-                del content[place:]
-            case "put in":
-                content[place:place] = draw(st.binary(max_size=12))
-            case "take out":
-                del content[place : place + draw(st.integers(1, 40))]
-            case "move":
-                piece = content[place : place + 24]
-                other = draw(st.integers(0, len(content)))
-                content[other : other + len(piece)] = piece
+    damage(draw, content, head, ("flip", "flip", "cut", "put in", "take out", "move"))
     return "damaged bytes", bytes(content)
 
 

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from hypothesis import strategies as st
 from PIL import Image
+from strange import damage
 
 from invr_core.errors import InvrError
 from invr_core.io import open_mask, open_video
@@ -107,21 +108,7 @@ def damaged(draw: st.DrawFn) -> Case:
     """Bytes changed, cut off, put in; a few of them where a header is."""
     name = draw(st.sampled_from(sorted(sound())))
     content = bytearray(sound()[name])
-    for _ in range(draw(st.integers(1, 4))):
-        place = draw(st.integers(0, max(min(len(content), 700) - 1, 0)) | st.integers(0, max(len(content) - 1, 0)))
-        match draw(st.sampled_from(["flip", "flip", "number", "cut", "put in", "take out"])):
-            case "flip" if content:
-                content[place] ^= draw(st.integers(1, 255))
-            case "number":
-                content[place : place + 4] = draw(
-                    st.sampled_from([bytes(4), b"\xff" * 4, b"\x7f\xff\xff\xff", b"\0\1\0\0"])
-                )
-            case "cut":
-                del content[place:]
-            case "put in":
-                content[place:place] = draw(st.binary(max_size=20))
-            case "take out":
-                del content[place : place + draw(st.integers(1, 60))]
+    damage(draw, content, 700, ("flip", "flip", "number", "cut", "put in", "take out"))
     other = draw(st.sampled_from([name, name, name, *sorted(sound())]))
     return f"damaged {Path(name).suffix}", {f"clip{Path(other).suffix}": bytes(content)}
 

@@ -14,8 +14,9 @@ from typing import Any
 import heavy_invr
 import pytest
 import torch
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import given
 from safetensors.torch import save as serialise
+from strange import some
 from strange_invr import GEOMETRY, Case, cases, outcome, parts, sealed, small, sound
 
 from invr_core import memory
@@ -24,14 +25,7 @@ from invr_core.query import Query
 from invr_core.storage import load
 
 
-@settings(
-    max_examples=300,
-    deadline=None,
-    derandomize=True,
-    database=None,
-    phases=[Phase.explicit, Phase.generate],
-    suppress_health_check=list(HealthCheck),
-)
+@some(300)
 @given(case=cases)
 def test_strange_files_are_refused_or_shown(tmp_path_factory: pytest.TempPathFactory, case: Case) -> None:
     path = tmp_path_factory.getbasetemp() / "strange.invr"

@@ -15,7 +15,8 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import given
+from strange import some
 from strange_media import Case, Place, cases, gif, outcome, png, sound, tiff
 
 from invr_core.errors import BadFile, NotEnoughMemory
@@ -25,14 +26,7 @@ from invr_core.io.to_rgb import upright
 from invr_core.video import Video
 
 
-@settings(
-    max_examples=150,
-    deadline=None,
-    derandomize=True,
-    database=None,
-    phases=[Phase.explicit, Phase.generate],
-    suppress_health_check=list(HealthCheck),
-)
+@some(150)
 @given(case=cases)
 def test_strange_media_are_refused_or_opened(tmp_path_factory: pytest.TempPathFactory, case: Case) -> None:
     outcome(Place(tmp_path_factory.getbasetemp()).put(case))

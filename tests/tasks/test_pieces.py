@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import torch
+from standins import Own
 from torch import Tensor
 
 from invr_core.errors import BadInput, Unsupported
@@ -24,7 +25,7 @@ from invr_tasks import registry
 from invr_tasks import run as run_module
 from invr_tasks.pieces import OVERLAP, PIECE, parts_of
 from invr_tasks.shots import run_shots
-from invr_tasks.task import NoOptions, Source, Task
+from invr_tasks.task import NoOptions, Source
 
 SMALL = HNeRV(strides=(2, 2), width=6.5, lower_width=4, embedding=4)
 
@@ -68,22 +69,6 @@ class Fits:
 @pytest.fixture
 def fits(monkeypatch: pytest.MonkeyPatch) -> Fits:
     return Fits(monkeypatch)
-
-
-class Own(Task[Any]):
-    """The representation's own picture at the given instants."""
-
-    api = 1
-    Config = NoOptions
-
-    def observe(self, source: Source) -> Observation:
-        return Observation(source.video)
-
-    def plan(self, source: Source) -> Query:
-        return Query(source.video.times)
-
-    def simulate(self, truth: Video, generator: torch.Generator) -> Source:
-        return Source(truth)
 
 
 def clip(frames: int) -> Video:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from standins import Own
 from torch import Tensor
 
 from invr_core.errors import BadInput
@@ -25,7 +26,7 @@ from invr_tasks import registry
 from invr_tasks import run as run_module
 from invr_tasks.run import run
 from invr_tasks.shots import run_shots
-from invr_tasks.task import Source, Task
+from invr_tasks.task import Source
 
 GREYS = [0.1, 0.5, 0.9]
 
@@ -77,25 +78,8 @@ def fits(monkeypatch: pytest.MonkeyPatch) -> Fits:
     return Fits(monkeypatch)
 
 
-@dataclass(frozen=True)
-class NoChoice:
-    """No options."""
-
-
-class Mean(Task[NoChoice]):
+class Mean(Own):
     """The mean of all that is given, at its instants: it shows whatever leaks."""
-
-    api = 1
-    Config = NoChoice
-
-    def observe(self, source: Source) -> Observation:
-        return Observation(source.video)
-
-    def plan(self, source: Source) -> Query:
-        return Query(source.video.times)
-
-    def simulate(self, truth: Video, generator: torch.Generator) -> Source:
-        return Source(truth)
 
     def render(self, rep: Representation, source: Source) -> Video:
         mean = source.video.frames().mean(0, keepdim=True)

@@ -16,6 +16,7 @@ from torch.nn import functional as F
 
 from invr_core.errors import BadInput
 from invr_core.fill import fill
+from invr_core.matching import dense_flow, matchable
 from invr_core.models.cwrnn.compensation import to_ycc
 from invr_core.noise import gaussian_level
 from invr_core.observation import Observation
@@ -26,9 +27,6 @@ if TYPE_CHECKING:
 
 BLUR_PER_NOISE, MOST_BLUR = 10.0, 2.0
 """Pixels of Gaussian blur per unit of noise before optical flow, and its bound."""
-
-SMALLEST = 16
-"""Pixels of the shorter side from which DIS flow can be had."""
 
 
 @torch.no_grad()
@@ -49,7 +47,7 @@ def initialise(network: CWRNNNetwork, observation: Observation, generator: torch
         frame = to_ycc(_nearest_frame(observation, instant))
         network.luma[index] = _shrink(frame[:, :1], network.luma)[0]
         network.chroma[index] = _shrink(frame[:, 1:], network.chroma)[0]
-    if network.config.warm_start and min(video.size) >= SMALLEST:
+    if network.config.warm_start and matchable(video.size):
         _set_velocities(network, observation)
 
 
@@ -93,9 +91,7 @@ def _flows(observation: Observation, size: tuple[int, int], interval: float) -> 
         trusted = before * after
         if not bool((trusted > 0).any()):
             continue
-        empty = np.zeros((*new.shape, 2), np.float32)
-        there, back = (np.asarray(dis.calc(*pair, empty.copy())) for pair in ((old, new), (new, old)))
-        mean = torch.from_numpy((there - back) / 2).permute(2, 0, 1)[None]
+        mean = torch.from_numpy((dense_flow(dis, old, new) - dense_flow(dis, new, old)) / 2).permute(2, 0, 1)[None]
         length = (times[index + 1] - times[index]) / interval
         flows.append(_shrink_flow(fill(mean, trusted), size)[0] / length)
         middles.append((times[index + 1] + times[index]) / 2)

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from standins import Own
 
 from invr_core.errors import BadFile, BadInput, InvrError
 from invr_core.oracle import PanningTexture
@@ -29,28 +30,14 @@ from invr_tasks.bench.records import read
 from invr_tasks.bench.scoreboard import Peer, read_peers, tasks_sections
 from invr_tasks.bench.suites import Entry, Suite
 from invr_tasks.bench.tasks import TaskBench, run_tasks
-from invr_tasks.task import NoOptions, Source, Task
+from invr_tasks.task import Source
 
 SIZE = (32, 48)
 ASKED = ("interpolate x2", "inpaint static", "denoise sp10", "upscale x2_area")
 
 
-class Honest(Task[Any]):
+class Honest(Own):
     """Answers as its naive answer; stands in for the installed task."""
-
-    api = 1
-    Config = NoOptions
-
-    def observe(self, source: Source) -> Any:
-        from invr_core.observation import Observation
-
-        return Observation(source.video)
-
-    def plan(self, source: Source) -> Query:
-        return Query(source.video.times)
-
-    def simulate(self, truth: Video, generator: torch.Generator) -> Source:
-        return Source(truth)
 
     def render(self, rep: Any, source: Source) -> Video:
         return source.video

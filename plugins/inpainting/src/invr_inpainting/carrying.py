@@ -12,16 +12,14 @@ from torch import Tensor
 from invr_core.errors import Unsupported
 from invr_core.fill import fill
 from invr_core.kriging import Likeness, krige
-from invr_core.matching import match
+from invr_core.matching import match, reliable
 from invr_core.query import Query
 from invr_core.representation import Representation
-from invr_core.sampling import pixel_grid, sample
+from invr_core.sampling import sample, target_grid
 from invr_core.video import Video
 
 ROUNDS = 2
 """How often pixels are carried; matching, from the second round on, sees what the one before brought."""
-LEAST = 64
-"""Pixels of the shorter side from which matching is believed beyond the fitted motion."""
 NEVER = 1e6
 """Frames that no pixel travels; stands for infinity where ages are interpolated."""
 PROBES = 6
@@ -101,7 +99,7 @@ class Carried:
             values, ages = before[index].values, torch.full((int(hole.sum()),), NEVER)
             if carried and bool(hole.any()):
                 flow, visible = self._flow(index, last_index, whole, last_whole, hole | last_hole)
-                landing = pixel_grid(*self.video.size) + flow
+                landing = target_grid(flow)
                 picture, inside = sample(last_picture, landing, "bicubic")
                 age = sample(last_age, landing)[0] + 1 + NEVER * ((inside * visible) < 0.5)
                 came = age[0, 0][hole] <= self.reach
@@ -118,7 +116,7 @@ class Carried:
         Matched and continued into the holes, or else as it is fitted.
         """
         known = (~hole)[None, None].float()
-        if min(self.video.size) >= LEAST and bool(known.any()):
+        if reliable(self.video.size) and bool(known.any()):
             return fill(match(whole, last), known), torch.ones_like(known)
         try:
             motion = self.rep.motion(self.video.times[[here]], self.video.times[[there]])

@@ -11,9 +11,9 @@ from scipy.optimize import nnls
 from torch import Tensor
 
 from invr_core.errors import Unsupported
-from invr_core.matching import match, match_both, matchable
+from invr_core.matching import match, match_both, matchable, reliable
 from invr_core.representation import Representation
-from invr_core.sampling import pixel_grid, sample
+from invr_core.sampling import sample, target_grid
 from invr_core.video import Video
 
 FINE, COARSE = 8, (16, 24)
@@ -89,10 +89,12 @@ def candidates(gap: Gap, own: Path | None) -> dict[str, Path]:
     Returns:
         ``fitted``: the representation's; ``refined``: the same, until both frames agree; ``fine``: by matching alone,
         refined likewise; ``coarse16``, ``coarse24``: by matching larger patches, which textures finer than the pixels
-        mislead less.
+        mislead less. In a small frame the representation's alone, where it knows one.
     """
     size = (gap.first.shape[2], gap.first.shape[3])
     found = {} if own is None else {"fitted": own}
+    if found and not reliable(size):
+        return found
     if matchable(size, FINE):
         found |= {} if own is None else {"refined": _closer(gap, own)}
         found["fine"] = _closer(gap, _matched(gap, FINE))
@@ -130,8 +132,7 @@ def _closer(gap: Gap, path: Path) -> Path:
 def sides(gap: Gap, path: Path) -> tuple[Tensor, Tensor]:
     """Both frames, brought to the instant, (2, 3, H, W) in [0, 1], and whether each pixel was inside, (2, 1, H, W)."""
     flow = torch.cat([path.before, path.after])
-    landing = pixel_grid(flow.shape[2], flow.shape[3], flow.device) + flow
-    pictures, inside = sample(torch.cat([gap.first, gap.last]).to(flow.device), landing, "bicubic")
+    pictures, inside = sample(torch.cat([gap.first, gap.last]).to(flow.device), target_grid(flow), "bicubic")
     return pictures.clamp(0, 1), inside
 
 

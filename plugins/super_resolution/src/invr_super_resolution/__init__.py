@@ -111,7 +111,7 @@ class Upscale(Task[UpscaleConfig]):
         """Iterative back-projection (Irani & Peleg, 1991): what the shrunk picture lacks of the given one is added."""
         small = shrink(size=(given.shape[2], given.shape[3]), kernel=self.config.kernel)
         for _ in range(ROUNDS):
-            picture = picture + _enlarge(given - small(picture), (picture.shape[2], picture.shape[3]))
+            picture = (picture + _enlarge(given - small(picture), (picture.shape[2], picture.shape[3]))).clamp(0, 1)
         return picture
 
 
