@@ -1,0 +1,141 @@
+"""What each ingredient of a task is worth: the answer whole, with one left out, by the network alone, and for nothing.
+
+    python docs/benchmarks/ingredients.py CLIPS --frames 33 --steps 200 >> docs/benchmarks/ingredients.jsonl
+
+One fit for each setting of each clip of the suite "development"; all answers are from that fit, so that they differ in
+nothing else. PSNR in dB, over the hole where there is one. CLIPS is the folder of the suite's clips. A JSON line each.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+from collections.abc import Callable
+from contextlib import AbstractContextManager, ExitStack
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+from invr_core.threads import SPINS
+
+os.environ.setdefault("GOMP_SPINCOUNT", SPINS)  # as the command line does, before torch is imported
+
+import torch
+from invr_interpolation import paths
+
+from invr_core.fitting import FitConfig
+from invr_core.representation import Representation
+from invr_core.video import Video
+from invr_tasks import registry
+from invr_tasks.bench.cases import Case, make_case, setting_of
+from invr_tasks.bench.suites import cells
+from invr_tasks.metrics import compare
+from invr_tasks.operators import crop_to
+from invr_tasks.provenance import provenance
+from invr_tasks.run import run
+from invr_tasks.task import Task, as_video
+
+CLIPS = ("bunny:320x160", "carphone", "city")
+SETTINGS = ("x2", "boxes", "static", "moving", "gauss25", "gauss50", "x2_bicubic", "x2_area")
+Without = Callable[[], AbstractContextManager[Any]]
+
+
+def one_kind(kind: str) -> Without:
+    """Interpolation along one kind of paths alone."""
+    found = paths.candidates
+
+    def alone(gap: paths.Gap, own: paths.Path | None) -> dict[str, paths.Path]:
+        return {name: path for name, path in found(gap, own).items() if name == kind}
+
+    return lambda: _both(
+        patch("invr_interpolation.candidates", alone), patch("invr_interpolation.worth", lambda *_: {kind: 1.0})
+    )
+
+
+def _both(*each: AbstractContextManager[Any]) -> ExitStack:
+    stack = ExitStack()
+    for one in each:
+        stack.enter_context(one)
+    return stack
+
+
+def _pilot(noisy: torch.Tensor, pilot: torch.Tensor, here: int, level: float) -> torch.Tensor:
+    return pilot[here : here + 1]
+
+
+ALTERED: dict[str, dict[str, Without]] = {
+    "interpolate": {
+        **{f"{kind} paths alone": one_kind(kind) for kind in ("fitted", "refined", "fine", "coarse16", "coarse24")},
+        "all kinds alike": lambda: patch("invr_interpolation.worth", lambda *_: {}),
+    },
+    "inpaint": {},
+    "denoise": {
+        "without groups of patches": lambda: patch("invr_denoising.cleaned", _pilot),
+        "without undoing what clipping does": lambda: patch("invr_denoising.clips", lambda *_: False),
+        "without either": lambda: _both(
+            patch("invr_denoising.cleaned", _pilot), patch("invr_denoising.clips", lambda *_: False)
+        ),
+    },
+    "upscale": {
+        "without the network's picture": lambda: patch(
+            "invr_super_resolution.Upscale._sure", lambda *_: torch.zeros(1, 1, 1, 1)
+        ),
+        "the network's picture wholly believed": lambda: patch(
+            "invr_super_resolution.Upscale._sure", lambda *_: torch.ones(1, 1, 1, 1)
+        ),
+    },
+}
+
+
+def answers(name: str, task: Task[Any], case: Case, rep: Representation) -> dict[str, Video]:
+    """The answers of a task by its registered name, each by its own; the last one is whole."""
+    source = case.source
+    own = as_video(rep, task.plan(source))
+    shown = {"naive": task.naive(source).frames(), "the network's picture": own.frames()}
+    for what, altered in ALTERED[name].items():
+        with altered():
+            shown[what] = task.render(rep, source).frames()
+    if name == "inpaint":
+        alone = type(task)(replace(task.config, reach=0))
+        shown["guessed from around it alone"] = alone.render(rep, source).frames()
+        hole = source["mask"].frames() > 0.5
+        shown["the network's picture"] = torch.where(hole, shown["the network's picture"], source.video.frames())
+    shown["whole"] = task.render(rep, source).frames()
+    return {what: Video.of(frames, own.times) for what, frames in shown.items()}
+
+
+def main() -> None:
+    """Fit and answer, setting by setting."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("clips", type=Path)
+    parser.add_argument("--frames", type=int, default=33)
+    parser.add_argument("--steps", type=int, default=200)
+    parser.add_argument("--clip", default=",".join(CLIPS))
+    asked = parser.parse_args()
+    for cell in cells("development", asked.clips, (), asked.clip.split(","), SETTINGS):
+        truth = crop_to(Video.open(cell.path)[: asked.frames], cell.entry.size)
+        truth = Video.of((truth.frames() * 255).round().to(torch.uint8), truth.times)
+        case = make_case(cell.task, cell.setting, truth)
+        kind = registry.get(cell.task)
+        task = kind(kind.Config(**setting_of(cell.task, cell.setting).options))
+        result = run(task, case.source, fit_config=FitConfig(steps=asked.steps, device="cpu"))
+        with torch.no_grad():
+            found = answers(cell.task, task, case, result.representation)
+        scores = {what: round(compare(video, truth, case.judged).psnr, 2) for what, video in found.items()}
+        record = {
+            "clip": cell.entry.name,
+            "size": list(cell.entry.size),
+            "frames": len(truth),
+            "task": cell.task,
+            "setting": cell.setting,
+            "steps": asked.steps,
+            "psnr": scores,
+            "provenance": provenance(0, "cpu"),
+        }
+        print(json.dumps(record), flush=True)
+
+
+if __name__ == "__main__":
+    main()
