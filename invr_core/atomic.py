@@ -23,6 +23,8 @@ from invr_core.errors import BadOutput
 if sys.platform != "win32":
     import fcntl
 
+LOCKS = sys.platform != "win32"
+"""Whether this system tells who holds a file."""
 LONGEST = 50
 """Letters of a target's name that its private name repeats: with all of them it could be longer than a name may be."""
 
@@ -101,7 +103,7 @@ def _claim(target: Path, how: int) -> tuple[Path, int]:
         if not how & os.O_CREAT:
             private.mkdir(mode=0o700)
         handle = os.open(private, how, 0o600)
-        _lock(handle, wait=True)
+        lock(handle, wait=True)
         if private.exists():  # nobody took it for one that was left, in the instant before it was locked
             return private, handle
         os.close(handle)
@@ -126,14 +128,14 @@ def _remove_if_left(path: Path) -> None:
     with suppress(OSError):
         handle = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0))
         try:
-            if _lock(handle):
+            if lock(handle):
                 shutil.rmtree(path) if path.is_dir() else path.unlink()
         finally:
             os.close(handle)
 
 
-def _lock(handle: int, wait: bool = False) -> bool:
-    """Hold an open file or folder until it is closed; False if another does, or that cannot be told here."""
+def lock(handle: int, wait: bool = False) -> bool:
+    """Hold an open file or folder until it is closed; False if another does, or that cannot be told here (`LOCKS`)."""
     if sys.platform == "win32":
         return False
     try:

@@ -182,6 +182,23 @@ def default_steps(model: ModelConfig, geometry: Geometry, batch: int, device: to
     return max(min(passes, affordable), LEAST_STEPS)
 
 
+def solved_for(geometry: Geometry, model: ModelConfig, config: FitConfig) -> ModelConfig:
+    """The architecture with the size that `fit` gives it.
+
+    Args:
+        geometry: of the clip.
+        model: as it is asked for.
+        config: of the fit.
+
+    Raises:
+        BadInput: if it cannot be of the size that is asked for.
+        DeviceUnavailable: if the device is not there.
+    """
+    if config.minutes is not None:
+        model = model.suited(geometry, config.minutes, resolve(config.device).type == "cuda")
+    return model.solve(geometry)
+
+
 def check_fit(observation: Observation, model: ModelConfig, config: FitConfig | None = None) -> None:
     """Refuse what `fit` would refuse before it begins, and do nothing else.
 
@@ -203,9 +220,7 @@ def _terms(
     device = resolve(config.device)
     _require_trust(observation)
     geometry = Geometry.of(observation)
-    if config.minutes is not None:
-        model = model.suited(geometry, config.minutes, device.type == "cuda")
-    solved = model.solve(geometry)
+    solved = solved_for(geometry, model, config)
     batch = min(config.batch or solved.recipe.batch, len(observation.video))
     require_memory(solved, geometry, batch, device)
     return device, geometry, solved, batch

@@ -5,7 +5,6 @@ It holds ``run.json``, a ``.invr`` file for each part that is fitted, and the la
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import os
@@ -15,7 +14,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import IO, Any, Self
 
-from invr_core.atomic import atomic_file
+from invr_core.atomic import LOCKS, atomic_file, lock
 from invr_core.checkpoint import Checkpoints
 from invr_core.errors import BadFile, BadInput, BadOutput
 from invr_core.fitted import Fitted
@@ -147,13 +146,11 @@ class Kept:
 
     def _claim(self) -> None:
         """Hold the run for this process; the system lets go of it when the process ends, however it ends."""
-        lock = (self.folder / RECORD).open("rb")
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as cause:
-            lock.close()
-            raise BadInput(f"another process is at work on {self.folder}; wait for it, or end it first") from cause
-        self._lock = lock
+        record = (self.folder / RECORD).open("rb")
+        if LOCKS and not lock(record.fileno()):
+            record.close()
+            raise BadInput(f"another process is at work on {self.folder}; wait for it, or end it first")
+        self._lock = record
 
 
 def fingerprint(path: Path) -> dict[str, Any]:

@@ -101,30 +101,13 @@ def shortened(config: FitConfig, whole: int, part: int) -> FitConfig:
     return config
 
 
-def solved(job: Job, model: ModelConfig, config: FitConfig) -> ModelConfig:
-    """The architecture with the size that `invr_core.fitting.fit` would give it.
-
-    Args:
-        job: what is to be fitted.
-        model: the architecture, as it is asked for.
-        config: of the fit.
-
-    Raises:
-        BadInput: if it cannot be of the size that is asked for.
-    """
-    geometry = Geometry.of(job.observation)
-    if config.minutes is not None:
-        model = model.suited(geometry, config.minutes, resolve(config.device).type == "cuda")
-    return model.solve(geometry)
-
-
 def forecast(whole: Job, part: Job, model: ModelConfig, config: FitConfig, took: Took) -> Forecast:
     """What the whole would take, from what a part of it has taken: as much for each pixel of each frame.
 
     Args:
         whole: the task on the whole clip.
         part: the task on the excerpt.
-        model: of the whole, by `solved`.
+        model: of the whole, by `invr_core.fitting.solved_for`.
         config: of the fit of the whole clip.
         took: by the excerpt.
     """
