@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import functools
+import importlib
 import json
 import random
 import resource
@@ -76,15 +77,12 @@ def batch(of: str, seed: int, count: int, keep: Path) -> dict[str, Any]:
     from hypothesis import seed as seeded
 
     torch.set_num_threads(1)
+    strange = importlib.import_module(f"strange_{of}")
     if of == "invr":
-        import strange_invr as strange
-
         from invr_core.models import registry
 
         strange.sound()
         registry.installed = functools.cache(registry.installed)  # what is installed does not change on the way
-    else:
-        import strange_media as strange  # type: ignore[no-redef]
     watch, found, faults = Watch(), Counter[str](), Counter[str]()
     signal.signal(signal.SIGALRM, stop)
 

@@ -326,7 +326,7 @@ def _filled(config: ModelConfig, geometry: Geometry, value: Callable[[], float])
     try:
         with torch.device("meta"):
             shapes = {name: tuple(held.shape) for name, held in config.build(geometry).state_dict().items()}
-    except Exception:
+    except Exception:  # a strange config builds nothing, for whatever reason; the file is strange enough then
         shapes = {"luma": (1,)}
     if sum(map(math.prod, shapes.values())) > 1 << 20:
         shapes = {"luma": (1,)}
