@@ -81,7 +81,8 @@ def run_answer(job: AnswerJob) -> Record:
     Returns:
         ``seconds`` from the input in memory to the answer in memory, ``fit_seconds`` and ``render_seconds`` of them
         (None for other methods than ours), ``steps`` of the fit, ``memory``, the ``version`` of what did it,
-        ``options`` of the task, and ``input``, the fingerprint of what was given.
+        ``options`` of the task, ``input``, the fingerprint of what was given, and ``times``, the instants of the
+        answer, which its file knows to a millisecond.
 
     Raises:
         InvrError: if it cannot be done, or fails.
@@ -111,6 +112,7 @@ def run_answer(job: AnswerJob) -> Record:
         **told,
         "memory": memory,
         "input": fingerprint(given),
+        "times": answer.times.tolist(),
     }
 
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
+
+import torch
 
 from invr_core.device import resolve
 from invr_core.errors import BadInput, InvrError, did_you_mean
@@ -180,7 +182,10 @@ def _cell(
             record = {**_asked_for(wanted, cell, name, family), **clip.about}
             try:
                 told = work("answer", **job.as_dict())
-                scored = score_answer(name, family, Video.open(job.answer), case, clip.truth, clip.moved, distance)
+                answer, times = Video.open(job.answer), torch.tensor(told.pop("times"), dtype=torch.float64)
+                if len(answer) == len(times):  # else the score says which one is missing
+                    answer = replace(answer, times=times)
+                scored = score_answer(name, family, answer, case, clip.truth, clip.moved, distance)
             except InvrError as error:
                 record = {**record, "failed": str(error)}
                 say(f"{cell.title()}, {name}: FAILED: {error}")

@@ -111,6 +111,24 @@ def test_what_is_in_the_hole_is_scored_apart(bench: Callable[..., TaskBench], tm
     assert telea["psnr_worst_frame"] <= telea["psnr_hole"]
 
 
+def test_a_clip_whose_clock_no_millisecond_meets_is_scored(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """33 frames at 30000/1001 a second; the file that an answer is kept in counts milliseconds."""
+    frames = torch.rand(33, 3, 16, 24, generator=torch.Generator().manual_seed(0))
+    Video.of(frames, fps=30000 / 1001).save(folder / "film.mkv")
+    film = Suite((Entry("film", "film.mkv", (16, 24), ("interpolate x2",)),))
+    monkeypatch.setattr(suites, "suites", lambda: {"tiny": film})
+    cells = tuple(suites.cells("tiny", folder))
+    (made,) = run_tasks(
+        TaskBench("tiny", cells, ("blend",), Budget("steps", 2), device="cpu"),
+        tmp_path / "r.jsonl",
+        quiet=True,
+        work=here,
+    )
+    assert "failed" not in made and made["scored"] == 16
+
+
 def test_frames_of_a_suite_and_of_the_user(bench: Callable[..., TaskBench], tmp_path: Path) -> None:
     wanted = bench((), ("late",), methods=("bicubic",))
     (whole,) = run_tasks(wanted, tmp_path / "r.jsonl", quiet=True, work=here)
