@@ -26,7 +26,9 @@ Input = Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="INPUT", help
 Output = Annotated[
     str,
     tyro.conf.Positional,
-    tyro.conf.arg(metavar="OUTPUT", help=".mp4 (H.264), .mkv (FFV1, lossless), .gif, or a folder for PNGs"),
+    tyro.conf.arg(
+        metavar="OUTPUT", help=".mp4 (H.264; HEVC for 10 bits), .mkv (FFV1, lossless), .gif, or a folder for PNGs"
+    ),
 ]
 Device = Annotated[str, tyro.conf.arg(metavar="auto|cpu|cuda")]
 Stored = Annotated[str | None, tyro.conf.arg(metavar="FILE.invr")]
