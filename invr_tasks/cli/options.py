@@ -115,7 +115,7 @@ class RepOptions:
     """What was fitted, as one file."""
 
     save_rep: Stored = None
-    """Keep what is fitted in this file."""
+    """Keep what is fitted in this file; of several parts, each in one of its own, NAME-1.invr and so on."""
     bits: Bits = 32
     """Of each parameter in that file: 32 is exact, 8 a fifth of the size for a loss that is hard to see, any from 4 to
     16."""
