@@ -24,6 +24,8 @@ from invr_tasks.task import Source, Task
 
 OnPart = Callable[[Part], None]
 """Is told that the fit of a part begins."""
+OnDone = Callable[["Done"], None]
+"""Is told that the fit of a part has ended, while what was fitted is in memory."""
 Tell = Callable[[str], None]
 """Is told, in a line, what the user should know."""
 
@@ -42,6 +44,25 @@ class Joined:
     video: Video
     parts: tuple[Part, ...]
     alone: Result | None
+
+
+@dataclass(frozen=True, eq=False)
+class Done:
+    """A part that has been fitted.
+
+    Args:
+        number: of the part, from 0 on.
+        part: which.
+        task: that was run on it.
+        source: it was run on.
+        result: its answer, and what was fitted.
+    """
+
+    number: int
+    part: Part
+    task: Task[Any]
+    source: Source
+    result: Result
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,6 +106,7 @@ def run_shots(
     fit_config: FitConfig | None = None,
     on_step: OnStep | None = None,
     on_part: OnPart | None = None,
+    on_done: OnDone | None = None,
     tell: Tell | None = None,
     keep: Kept | None = None,
     unfinished: bool = True,
@@ -111,6 +133,7 @@ def run_shots(
         fit_config: as in `invr_tasks.run.run`, for the whole clip.
         on_step: called during each fit.
         on_part: called before each fit.
+        on_done: called once for each part, when it is fitted; or found fitted, where a run is gone on with.
         tell: called where a part shows the trivial answer, and when a fit was stopped.
         keep: where each part is kept once it is fitted, and the state of the fit that is running; what it holds already
             is not fitted again.
@@ -124,7 +147,7 @@ def run_shots(
     parts = parts_of(len(source.video), cuts, piece, task.minimum_frames)
     jobs = list(_split(task, source, parts, asked))
     model = default_model() if model is None else model
-    fits = _Fits(jobs, _shares(fit_config, jobs), model, on_step, on_part, tell or silent, keep, unfinished)
+    fits = _Fits(jobs, _shares(fit_config, jobs), model, on_step, on_part, on_done, tell or silent, keep, unfinished)
     fits.check()
     video = _joined(jobs, fits, asked.times)
     return Joined(video, tuple(parts), fits.results.get(0) if len(parts) == 1 else None)
@@ -139,6 +162,7 @@ class _Fits:
         model: the architecture.
         on_step: called during each fit.
         on_part: called before each fit.
+        on_done: see `run_shots`.
         tell: see `run_shots`.
         keep: see `run_shots`.
         unfinished: see `run_shots`.
@@ -151,12 +175,14 @@ class _Fits:
         model: ModelConfig,
         on_step: OnStep | None,
         on_part: OnPart | None,
+        on_done: OnDone | None,
         tell: Tell,
         keep: Kept | None,
         unfinished: bool,
     ) -> None:
         self.jobs, self.shares, self.model = jobs, shares, model
         self.on_step, self.on_part, self.tell, self.keep = on_step, on_part, tell, keep
+        self.on_done, self._done = on_done, set[int]()
         self.results: dict[int, Result] = {}
         self.unfinished, self.stopped = unfinished, False
         self._answers: dict[int, Video] = {}
@@ -190,6 +216,9 @@ class _Fits:
             return job.task.naive(job.source)
         result = self._kept(which) or self._fitted(which)
         self.results[which] = result
+        if self.on_done is not None and which not in self._done:
+            self._done.add(which)
+            self.on_done(Done(which, job.part, job.task, job.source, result))
         if result.interrupted:
             self._stop(which)
         return result.video

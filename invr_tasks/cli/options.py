@@ -26,7 +26,9 @@ Input = Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="INPUT", help
 Output = Annotated[
     str,
     tyro.conf.Positional,
-    tyro.conf.arg(metavar="OUTPUT", help=".mp4 (H.264), .mkv (FFV1, lossless), .gif, or a folder for PNGs"),
+    tyro.conf.arg(
+        metavar="OUTPUT", help=".mp4 (H.264; HEVC for 10 bits), .mkv (FFV1, lossless), .gif, or a folder for PNGs"
+    ),
 ]
 Device = Annotated[str, tyro.conf.arg(metavar="auto|cpu|cuda")]
 Stored = Annotated[str | None, tyro.conf.arg(metavar="FILE.invr")]
@@ -113,7 +115,7 @@ class RepOptions:
     """What was fitted, as one file."""
 
     save_rep: Stored = None
-    """Keep what is fitted in this file."""
+    """Keep what is fitted in this file; of several parts, each in one of its own, NAME-1.invr and so on."""
     bits: Bits = 32
     """Of each parameter in that file: 32 is exact, 8 a fifth of the size for a loss that is hard to see, any from 4 to
     16."""

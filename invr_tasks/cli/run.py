@@ -20,9 +20,6 @@ if TYPE_CHECKING:
     from invr_tasks.cli.preview import Preview
     from invr_tasks.cli.progress import Reporter
     from invr_tasks.keeping import Kept
-    from invr_tasks.page.curve import Curve
-    from invr_tasks.run import Result
-    from invr_tasks.task import Source
 
 
 def run(arguments: list[str]) -> int:
@@ -72,11 +69,11 @@ def run_one(task: Any, parsed: Any, arguments: list[str], kept: Kept | None = No
     from invr_core.device import resolve
     from invr_core.storage import load
     from invr_tasks.cli.files import check_outputs, further_inputs, open_source, paths_of
+    from invr_tasks.cli.parts import Beside
     from invr_tasks.cli.preview import Preview
     from invr_tasks.cli.progress import Reporter
     from invr_tasks.cli.wrote import wrote
     from invr_tasks.keeping import Kept
-    from invr_tasks.page.curve import Curve
     from invr_tasks.run import default_model
     from invr_tasks.run import run as run_task
     from invr_tasks.shots import run_shots
@@ -99,12 +96,13 @@ def run_one(task: Any, parsed: Any, arguments: list[str], kept: Kept | None = No
         if parsed.preview is not None and model is not None:
             preview = Preview(task, source, parsed.preview, model, config, reporter.note)
             source, config = preview.source, preview.config
-        curve = Curve(reporter.on_step)
         result: Any
         if rep is not None:
-            result = alone = run_task(task, source, rep=rep)
+            beside = Beside(None, 32, parsed.report, 1, reporter)
+            result = run_task(task, source, rep=rep)
         else:
-            cuts = _cuts(source.video, task.minimum_frames, parsed, preview, reporter.note)
+            cuts, count = _cuts(source.video, task.minimum_frames, parsed, preview, reporter.note)
+            beside = Beside(parsed.file.save_rep, parsed.file.bits, parsed.report, count, reporter)
             result = run_shots(
                 task,
                 source,
@@ -112,22 +110,19 @@ def run_one(task: Any, parsed: Any, arguments: list[str], kept: Kept | None = No
                 piece=parsed.clip.piece,
                 model=model,
                 fit_config=config,
-                on_step=preview.watched(curve) if preview else curve,
-                on_part=lambda part: reporter.part(part.title),
+                on_step=preview.watched(beside.step) if preview else beside.step,
+                on_part=beside.begin,
+                on_done=beside.done,
                 tell=reporter.note,
                 keep=kept,
                 unfinished=unfinished,
             )
-            alone = result.alone
-        if parsed.file.save_rep:
-            alone.representation.save(parsed.file.save_rep, parsed.file.bits)
         fitting = preview.fitting if preview else 0.0
         rendering = _write(result.video, parsed, preview, reporter)
-        if parsed.report:
-            _report(task, source, alone, curve, parsed, extras, time.monotonic() - started)
+        beside.write(task, source, result, _facts(parsed, extras, time.monotonic() - started))
         if kept is not None and kept.begun:
             reporter.note(f"{kept.folder} keeps what was fitted; remove it when it is of no more use")
-    wrote(parsed.quiet, parsed.output, result.video, time.monotonic() - started, parsed.file.save_rep, parsed.report)
+    wrote(parsed.quiet, parsed.output, result.video, time.monotonic() - started, beside.told, parsed.report)
     if preview and not parsed.quiet:
         print(preview.told(result, rendering - (preview.fitting - fitting), opened - started))
 
@@ -162,30 +157,29 @@ def _goes_on(kept: Kept | None) -> Iterator[None]:
         ) from cause
 
 
-def _report(
-    task: Any, source: Source, result: Result, curve: Curve, parsed: Any, extras: Further, seconds: float
-) -> None:
-    from invr_tasks.page.report import write_report
-
-    facts = {
+def _facts(parsed: Any, extras: Further, seconds: float) -> dict[str, object]:
+    """What was asked, for the report."""
+    return {
         "input": parsed.input,
         **{name: str(given) for name, given in extras.items()},
         "output": parsed.output,
         **({"preview": f"{parsed.preview:g} s from the middle"} if parsed.preview else {}),
         "read, fitted and written in": f"{seconds:.1f} s",
     }
-    write_report(parsed.report, task, source, result, curve=curve, facts=facts)
 
 
 def _cuts(
     video: Video, minimum: int, parsed: Any, preview: Preview | None, note: Callable[[str], None]
-) -> tuple[int, ...]:
-    """The cuts that are given, or found, in the clip or its excerpt; told, and so are the pieces of long shots.
+) -> tuple[tuple[int, ...], int]:
+    """The cuts that are given, or found, in the clip or its excerpt, and the number of parts; told, with the pieces.
 
     Raises:
-        BadInput: if the clip has several parts, and something is asked for that is of one.
+        BadInput: if no part is long enough to be fitted, and something is to be kept of one.
+        BadOutput: if a part cannot be saved.
     """
     from invr_core.shots import cuts_at, find_cuts
+    from invr_tasks.cli.files import check_outputs
+    from invr_tasks.cli.parts import numbered
     from invr_tasks.pieces import parts_of
 
     cuts: tuple[int, ...] = ()
@@ -198,21 +192,20 @@ def _cuts(
     pieces = len(parts) - len(cuts) - 1
     if cuts:
         shots = f"{parsed.input} has {len(cuts) + 1} shots, with cuts at {_seconds(video, cuts)} s"
-        _refuse_of_one(parsed, shots, "--no-shots")
         note(f"{shots}; each is fitted by itself (--no-shots fits them as one, --cuts says where they are)")
     if pieces:
         long = f"{parsed.input} has {len(video)} frames, and is fitted in {len(parts)} parts"
-        _refuse_of_one(parsed, long, f"--piece {len(video)}")
         note(
             f"{long} of at most {max(map(len, parts))}, which overlap within a shot (--piece says how long they may be)"
         )
-    return cuts
-
-
-def _refuse_of_one(parsed: Any, parts: str, option: str) -> None:
-    for name, wanted in (("--save-rep", parsed.file.save_rep), ("--report", parsed.report)):
-        if wanted:
-            raise BadInput(f"{parts}; {name} is of one part: leave it out, or give {option} to fit them as one")
+    if (parsed.file.save_rep or parsed.report) and max(map(len, parts)) < minimum:
+        raise BadInput(f"no part of {parsed.input} has the {minimum} frames that this task needs, so nothing is fitted")
+    if len(parts) > 1 and parsed.file.save_rep:
+        files = [numbered(parsed.file.save_rep, number + 1, len(parts)) for number in range(len(parts))]
+        for file in files:
+            check_outputs([], rep=file)
+        note(f"each part is saved by itself: {files[0]} to {files[-1]}")
+    return cuts, len(parts)
 
 
 def _seconds(video: Video, cuts: tuple[int, ...]) -> str:

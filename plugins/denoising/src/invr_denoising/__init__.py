@@ -36,6 +36,8 @@ MOST_LEFT = 2.5
 """How much more noise than usual the pixels may hold that few frames could be averaged for."""
 PROBES = 5
 """Frames from which the kind and the level of the noise are told."""
+LARGE, TILE, TILES = 1 << 21, 256, 5
+"""Pixels of a frame from which on it is not asked whole, but by so many tiles of so many pixels, across and down."""
 
 
 @dataclass(frozen=True)
@@ -143,7 +145,18 @@ def _side_by_side(one: Video, other: Video) -> Video:
 
 
 def _probe(video: Video) -> Tensor:
-    return video.read(range(0, len(video), max(len(video) // PROBES, 1)))
+    """Frames, or tiles evenly spread over large ones, (n, C, H, W)."""
+    every = range(0, len(video), max(len(video) // PROBES, 1))
+    if video.size[0] * video.size[1] <= LARGE or min(video.size) < TILE:
+        return video.read(every)
+    tops, lefts = (torch.linspace(0, side - TILE, TILES).int().tolist() for side in video.size)
+    places = [(top, left) for top in tops for left in lefts]
+    return torch.cat(
+        [
+            torch.cat([frame[..., top : top + TILE, left : left + TILE] for top, left in places])
+            for frame in (video.read([index]) for index in every)
+        ]
+    )
 
 
 def _known(video: Video) -> Video:
