@@ -228,6 +228,7 @@ def check_options(parsed: Any) -> None:
     fit, clip, file = parsed.fit, parsed.clip, parsed.file
     fit.check()
     clip.check()
+    parsed.who.check()
     _check_bits(file)
     if file.rep is None:
         return

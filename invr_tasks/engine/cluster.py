@@ -1,0 +1,87 @@
+"""Pieces of work on a Ray cluster, or on one that is started here for the while."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from invr_core.errors import BadInput, Unsupported
+from invr_tasks.engine import RETRIES, Crew, Done, outcome
+from invr_tasks.engine.piece import performed
+
+AHEAD = 2
+"""Pieces that Ray is told of at once, for each that it has room for: so that none waits, and memory is bounded."""
+STORE = 100 << 20
+"""Bytes of the object store of a Ray that is started here; what travels is a page of text."""
+SETTINGS = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_DEDUP_LOGS": "0", "RAY_COLOR_PREFIX": "0"}
+"""Nothing is told to Ray's makers; lines that are alike are all shown, and none is coloured."""
+
+
+def on_ray(orders: Sequence[str], titles: Sequence[str], crew: Crew) -> Iterator[Done]:
+    """Do them; see `invr_tasks.engine.distribute`."""
+    with _connected(crew) as ray:
+        gpus, slots = _room(ray, crew)
+        options = {"num_cpus": crew.threads, "num_gpus": gpus, "max_retries": RETRIES, "retry_exceptions": False}
+        remote = ray.remote(**options)(performed)
+        waiting, running = iter(enumerate(zip(orders, titles, strict=True))), dict[Any, int]()
+        try:
+            while True:
+                room = (crew.workers or AHEAD * slots) - len(running)
+                for index, (order, title) in (pair for _, pair in zip(range(room), waiting, strict=False)):
+                    running[remote.options(name=title).remote(order)] = index
+                if not running:
+                    return
+                for ready in ray.wait(list(running), timeout=1)[0]:
+                    yield _result(ray, ready, running.pop(ready))
+        finally:
+            for left in running:
+                ray.cancel(left, force=True)
+
+
+def _result(ray: Any, ready: Any, index: int) -> Done:
+    try:
+        return outcome(index, ray.get(ready))
+    except ray.exceptions.WorkerCrashedError:
+        return Done(index, failed=f"its worker was lost each of {1 + RETRIES} times", code=1)
+    except ray.exceptions.RayError as error:
+        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+        return Done(index, failed=f"Ray could not do it: {lines[-1] if lines else type(error).__name__}", code=1)
+
+
+@contextmanager
+def _connected(crew: Crew) -> Iterator[Any]:
+    """Ray, connected; what is started here ends here."""
+    for name, value in SETTINGS.items():
+        os.environ.setdefault(name, value)
+    try:
+        import ray
+    except ImportError as error:
+        raise Unsupported("--engine ray needs Ray: pip install 'invr[ray]'") from error
+    started = {"include_dashboard": False, "object_store_memory": STORE} if crew.address is None else {}
+    try:
+        ray.init(address=crew.address or "local", log_to_driver=True, logging_level="error", **started)
+    except Exception as error:  # of many kinds
+        where = crew.address or "this machine"
+        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+        raise BadInput(f"no Ray cluster answers at {where}: {lines[0] if lines else type(error).__name__}") from error
+    try:
+        yield ray
+    finally:
+        ray.shutdown()
+
+
+def _room(ray: Any, crew: Crew) -> tuple[int, int]:
+    """GPUs of each piece, and how many pieces the cluster has room for now.
+
+    Raises:
+        BadInput: if no node has room for one: Ray would wait for ever.
+    """
+    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    gpus = any(node.get("GPU", 0) >= 1 for node in nodes) if crew.gpus is None else crew.gpus
+    room = [int(node.get("CPU", 0)) // crew.threads for node in nodes if not gpus or node.get("GPU", 0) >= 1]
+    if not sum(room):
+        asked = f"{crew.threads} CPUs{' and a GPU' if gpus else ''}"
+        raise BadInput(f"no node of the cluster has {asked} for a worker; give fewer --threads, or another --device")
+    return int(gpus), sum(room)
