@@ -6,6 +6,7 @@ import json
 import os
 import platform
 import sys
+from contextlib import redirect_stdout
 from importlib import import_module
 from importlib.metadata import version
 from typing import Any
@@ -29,7 +30,8 @@ def performed(order: str) -> str:
     try:
         _prepare(asked["place"], asked["threads"], asked["versions"])
         module, _, name = asked["function"].partition(":")
-        told: dict[str, Any] = {"answer": getattr(import_module(module), name)(**asked["arguments"])}
+        with redirect_stdout(sys.stderr):  # where all workers are heard
+            told: dict[str, Any] = {"answer": getattr(import_module(module), name)(**asked["arguments"])}
     except Exception as error:
         code, text = blame(error)
         told = {"failed": one_line(text), "code": code}
