@@ -81,6 +81,8 @@ def run_one(
         KeyboardInterrupt: if it is not; nothing is written then.
     """
     started = time.monotonic()
+    from torch import set_num_threads
+
     from invr_core.device import resolve
     from invr_core.storage import load
     from invr_tasks.cli.files import check_outputs, further_inputs, open_source, paths_of
@@ -99,6 +101,8 @@ def run_one(
     check_outputs([*inputs, *stored], parsed.output, parsed.file.save_rep, parsed.report, new)
     if crew is None:
         resolve(parsed.fit.device)
+    else:
+        set_num_threads(crew.threads)  # as its workers: the bytes of the answer depend on it
     if new is not None:
         kept = Kept.new(new, arguments, inputs)
     with _goes_on(kept), Reporter(parsed.quiet) as reporter:

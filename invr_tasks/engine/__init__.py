@@ -1,14 +1,14 @@
 """Independent pieces of work, done by workers on this machine or on a Ray cluster: one code path, the same results.
 
-A piece is a function, named as ``module:name``, and JSON arguments; it answers with JSON values. Both engines hand it to
-`invr_tasks.engine.piece.performed` in a process of a worker, with the same number of threads.
+A piece is a function, named as ``module:name``, and JSON arguments; it answers with JSON values. Both engines hand it
+to `invr_tasks.engine.piece.performed` in a process of a worker, with the same number of threads.
 """
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -70,7 +70,7 @@ class Done:
     code: int = 0
 
 
-def distribute(function: str, pieces: Sequence[Piece], crew: Crew) -> Iterator[Done]:
+def distribute(function: str, pieces: Sequence[Piece], crew: Crew) -> Generator[Done, None, None]:
     """Do all pieces; in the order in which they are done.
 
     A piece whose worker is lost is begun anew, elsewhere, up to `RETRIES` times. One that fails by itself fails alone.
@@ -98,7 +98,7 @@ def distribute(function: str, pieces: Sequence[Piece], crew: Crew) -> Iterator[D
 
 
 def order(function: str, arguments: Mapping[str, Any], threads: int) -> str:
-    """A piece as it travels: JSON, with the folder that paths start from and the versions that the answer depends on."""
+    """A piece as it travels: JSON, with the folder that paths start from, and what the answer depends on."""
     from invr_tasks.engine.piece import versions
 
     values = {"function": function, "arguments": arguments, "threads": threads}

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
+from importlib import import_module
 from typing import Any
 
 from invr_core.errors import BadInput, Unsupported
@@ -19,7 +20,7 @@ SETTINGS = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_DEDUP_LOGS": "0", "RAY_COLOR_PR
 """Nothing is told to Ray's makers; lines that are alike are all shown, and none is coloured."""
 
 
-def on_ray(orders: Sequence[str], titles: Sequence[str], crew: Crew) -> Iterator[Done]:
+def on_ray(orders: Sequence[str], titles: Sequence[str], crew: Crew) -> Generator[Done, None, None]:
     """Do them; see `invr_tasks.engine.distribute`."""
     with _connected(crew) as ray:
         gpus, slots = _room(ray, crew)
@@ -56,7 +57,7 @@ def _connected(crew: Crew) -> Iterator[Any]:
     for name, value in SETTINGS.items():
         os.environ.setdefault(name, value)
     try:
-        import ray
+        ray: Any = import_module("ray")
     except ImportError as error:
         raise Unsupported("--engine ray needs Ray: pip install 'invr[ray]'") from error
     started = {"include_dashboard": False, "object_store_memory": STORE} if crew.address is None else {}

@@ -11,7 +11,7 @@ import queue
 import signal
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import suppress
 from itertools import islice
@@ -20,7 +20,7 @@ from invr_tasks.children import Process, ask, question
 from invr_tasks.engine import RETRIES, Crew, Done, outcome
 
 
-def here(orders: Sequence[str], titles: Sequence[str], crew: Crew) -> Iterator[Done]:
+def here(orders: Sequence[str], titles: Sequence[str], crew: Crew) -> Generator[Done, None, None]:
     """Do them; see `invr_tasks.engine.distribute`."""
     workers = crew.workers or 1
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
@@ -28,7 +28,9 @@ def here(orders: Sequence[str], titles: Sequence[str], crew: Crew) -> Iterator[D
     crowd = _Processes(list(islice(cards, workers)) if crew.gpus else [None] * workers, crew.threads)
     with ThreadPoolExecutor(workers) as pool:
         try:
-            futures = [pool.submit(crowd.do, index, *piece) for index, piece in enumerate(zip(orders, titles, strict=True))]
+            futures = [
+                pool.submit(crowd.do, index, *piece) for index, piece in enumerate(zip(orders, titles, strict=True))
+            ]
             for future in as_completed(futures):
                 yield future.result()
         finally:
