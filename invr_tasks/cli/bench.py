@@ -74,7 +74,7 @@ class ModelCommand:
     unseen: Flag = False
     """Also fit the even frames alone, and score the odd ones."""
     missing: Missing = False
-    who: EngineOptions = field(default_factory=EngineOptions)
+    who: EngineOptions = dataclasses.field(default_factory=EngineOptions)
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from importlib import import_module
@@ -16,6 +17,8 @@ AHEAD = 2
 """Pieces that Ray is told of at once, for each that it has room for: so that none waits, and memory is bounded."""
 STORE = 100 << 20
 """Bytes of the object store of a Ray that is started here; what travels is a page of text."""
+PATIENCE = 10.0
+"""Seconds that a cluster may take to answer."""
 SETTINGS = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_DEDUP_LOGS": "0", "RAY_COLOR_PREFIX": "0"}
 """Nothing is told to Ray's makers; lines that are alike are all shown, and none is coloured."""
 
@@ -60,7 +63,9 @@ def _connected(crew: Crew) -> Iterator[Any]:
         ray: Any = import_module("ray")
     except ImportError as error:
         raise Unsupported("--engine ray needs Ray: pip install 'invr[ray]'") from error
-    started = {"include_dashboard": False, "object_store_memory": STORE} if crew.address is None else {}
+    if crew.address not in (None, "auto"):
+        _require_there(str(crew.address))
+    started: dict[str, Any] = {} if crew.address else {"include_dashboard": False, "object_store_memory": STORE}
     try:
         ray.init(address=crew.address or "local", log_to_driver=True, logging_level="error", **started)
     except Exception as error:  # of many kinds
@@ -71,6 +76,21 @@ def _connected(crew: Crew) -> Iterator[Any]:
         yield ray
     finally:
         ray.shutdown()
+
+
+def _require_there(address: str) -> None:
+    """Refuse an address where nobody listens: Ray itself would wait for very long.
+
+    Raises:
+        BadInput: naming it.
+    """
+    host, _, port = address.rpartition(":")
+    if not host or not port.isdecimal():
+        raise BadInput(f"--address {address} is not HOST:PORT, such as 10.0.0.1:6379, or auto")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), PATIENCE).close()
+    except (OSError, OverflowError) as error:
+        raise BadInput(f"no Ray cluster answers at {address}: {error}; `ray start --head` says its address") from error
 
 
 def _room(ray: Any, crew: Crew) -> tuple[int, int]:
