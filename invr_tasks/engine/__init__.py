@@ -86,15 +86,14 @@ def distribute(function: str, pieces: Sequence[Piece], crew: Crew) -> Generator[
         Unsupported: without Ray, if that is asked for.
         BadInput: if the cluster is not there, or has no node that is large enough.
     """
-    orders = [order(function, piece.arguments, crew.threads) for piece in pieces]
-    titles = [piece.title for piece in pieces]
+    asked = ((piece.title, order(function, piece.arguments, crew.threads)) for piece in pieces)
     if crew.engine == "ray":
         from invr_tasks.engine.cluster import on_ray
 
-        return on_ray(orders, titles, crew)
+        return on_ray(asked, crew)
     from invr_tasks.engine.local import here
 
-    return here(orders, titles, crew)
+    return here(asked, crew)
 
 
 def order(function: str, arguments: Mapping[str, Any], threads: int) -> str:

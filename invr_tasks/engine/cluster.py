@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
 from importlib import import_module
+from itertools import islice
 from typing import Any
 
 from invr_core.errors import BadInput, Unsupported
@@ -23,17 +24,17 @@ SETTINGS = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_DEDUP_LOGS": "0", "RAY_COLOR_PR
 """Nothing is told to Ray's makers; lines that are alike are all shown, and none is coloured."""
 
 
-def on_ray(orders: Sequence[str], titles: Sequence[str], crew: Crew) -> Generator[Done, None, None]:
-    """Do them; see `invr_tasks.engine.distribute`."""
+def on_ray(asked: Iterable[tuple[str, str]], crew: Crew) -> Generator[Done, None, None]:
+    """Do them, each a title and an order; see `invr_tasks.engine.distribute`."""
     with _connected(crew) as ray:
         gpus, slots = _room(ray, crew)
         options = {"num_cpus": crew.threads, "num_gpus": gpus, "max_retries": RETRIES, "retry_exceptions": False}
         remote = ray.remote(**options)(performed)
-        waiting, running = iter(enumerate(zip(orders, titles, strict=True))), dict[Any, int]()
+        waiting, running = enumerate(asked), dict[Any, int]()
         try:
             while True:
                 room = (crew.workers or AHEAD * slots) - len(running)
-                for index, (order, title) in (pair for _, pair in zip(range(room), waiting, strict=False)):
+                for index, (title, order) in islice(waiting, max(room, 0)):
                     running[remote.options(name=title).remote(order)] = index
                 if not running:
                     return

@@ -11,7 +11,7 @@ import queue
 import signal
 import sys
 import threading
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import suppress
 from itertools import islice
@@ -20,17 +20,15 @@ from invr_tasks.children import Process, ask, question
 from invr_tasks.engine import RETRIES, Crew, Done, outcome
 
 
-def here(orders: Sequence[str], titles: Sequence[str], crew: Crew) -> Generator[Done, None, None]:
-    """Do them; see `invr_tasks.engine.distribute`."""
+def here(asked: Iterable[tuple[str, str]], crew: Crew) -> Generator[Done, None, None]:
+    """Do them, each a title and an order; see `invr_tasks.engine.distribute`."""
     workers = crew.workers or 1
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     cards = visible.split(",") if visible else map(str, range(workers))
     crowd = _Processes(list(islice(cards, workers)) if crew.gpus else [None] * workers, crew.threads)
     with ThreadPoolExecutor(workers) as pool:
         try:
-            futures = [
-                pool.submit(crowd.do, index, *piece) for index, piece in enumerate(zip(orders, titles, strict=True))
-            ]
+            futures = [pool.submit(crowd.do, index, order, title) for index, (title, order) in enumerate(asked)]
             for future in as_completed(futures):
                 yield future.result()
         finally:

@@ -18,7 +18,6 @@ import waiting
 
 from invr_core.errors import BadInput, Unsupported
 from invr_core.io import open_video
-from invr_core.video import Video
 from invr_tasks.cli import spread
 from invr_tasks.cli.workers import EngineOptions
 from invr_tasks.engine import Crew, Done, Piece, distribute
@@ -63,7 +62,7 @@ def test_a_piece_that_fails_fails_alone_and_one_whose_worker_is_killed_is_begun_
     assert refused.failed is not None and bug.failed is not None and (refused.code, bug.code) == (1, 1)
     assert ended.failed == "its worker ended with 3; what it said is above"
     assert lost_once == Done(3)
-    assert lost.failed is not None and lost.failed.startswith(f"its worker was ended by signal 9 each of 2 times")
+    assert lost.failed is not None and lost.failed.startswith("its worker was ended by signal 9 each of 2 times")
     assert [name for name, *_ in waiting.marks()].count("always") == 2
     assert "[bug] ZeroDivisionError: one of ours" in capfd.readouterr().err
 
