@@ -168,18 +168,21 @@ def _collect(jobs: Mapping[int, Job], spread: Spread, keep_record: Callable[[Job
     """Keep what comes, as it comes; but what is held against the peer not before the peer's, if that is to come."""
     coming, waiting = dict(jobs), list[tuple[Job, Record]]()
 
-    def is_peer_of(one: Job, other: Job) -> bool:
-        return (one.model, one.variant) == (PEER, "") and all(
-            getattr(one, name) == getattr(other, name) for name in ("params", "seed", "given")
-        )
+    def is_peer(job: Job) -> bool:
+        return (job.model, job.variant) == (PEER, "")
+
+    def is_to_come(job: Job) -> bool:
+        same = ("params", "seed", "given")
+        peers = (other for other in coming.values() if is_peer(other))
+        return any(all(getattr(peer, name) == getattr(job, name) for name in same) for peer in peers)
 
     try:
         for done in spread({place: job.title() for place, job in jobs.items()}):
             job = coming.pop(done.index)
-            waiting.append((job, done.answer if done.failed is None else {**_asked(job), "failed": done.failed}))
-            ready = [one for one in waiting if not any(is_peer_of(left, one[0]) for left in coming.values())]
-            waiting = [one for one in waiting if one not in ready]
-            for one in ready:
+            found = done.answer if done.failed is None else {**_asked(job), "failed": done.failed}
+            waiting.insert(0 if is_peer(job) else len(waiting), (job, found))
+            for one in [one for one in waiting if not is_to_come(one[0])]:
+                waiting.remove(one)
                 keep_record(*one)
     finally:
         for one in waiting:

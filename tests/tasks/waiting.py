@@ -53,14 +53,14 @@ def echo(value: Any) -> Any:
 
 
 def fail(how: str) -> None:
-    """Fail in one of several ways; by a signal but the second time."""
+    """Fail in one of several ways; once, or always."""
     if how == "refuse":
         Path("no such folder/file").read_text()
     if how == "bug":
         raise ZeroDivisionError("one of ours")
     if how == "exit":
         os._exit(3)
-    if how == "die once" and len(list(Path("begun").glob("once.*"))) < 2:
+    if how == "die once" and not list(Path("begun").glob("once.*")):
         begun("once")
         os.kill(os.getpid(), 9)
     if how == "die":
