@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import heapq
 import json
+import math
 import random
 from dataclasses import dataclass
 from pathlib import Path
@@ -116,9 +117,11 @@ def bytes_of_a_frame() -> float:
 
 
 def formula(case: Case, cost: Measured) -> float:
-    """Hours: the work shared out, or the telling of it, whichever is longer; then what is done before and after."""
+    """Hours: of the work, its telling and its moving the longest, and what the command does before and after."""
     found = terms(case, cost)
-    busy = max(found["work / workers"] + found["the last piece"] / 2, found["telling Ray"], found["shared folder"])
+    rounds = math.ceil(case.pieces / case.workers) * piece_seconds(case, cost) / 3600
+    shared_out = max(found["work / workers"] + found["the last piece"] / 2, rounds)
+    busy = max(shared_out, found["telling Ray"], found["shared folder"])
     return cost.start / 3600 + found["checking clips"] + busy + found["rendering in the command"]
 
 
@@ -126,7 +129,8 @@ def simulated(case: Case, cost: Measured, seed: int = 0) -> float:
     """Hours, by handing pieces to whichever worker is free, one after another."""
     chance, share = random.Random(seed), min(1.0, MOST / case.pieces)
     workers, pieces = max(round(case.workers * share), 1), round(case.pieces * share)
-    one, clock = piece_seconds(case, cost), cost.start
+    one, clock, folder = piece_seconds(case, cost), cost.start, cost.start
+    moving = case.frames * bytes_of_a_frame() / STORAGE / share
     free = [cost.start] * workers
     end = 0.0
     for _ in range(pieces):
@@ -135,8 +139,10 @@ def simulated(case: Case, cost: Measured, seed: int = 0) -> float:
         takes = one * chance.choice(cost.spread)
         while chance.random() < LOSSES * takes / 3600:
             begin += chance.random() * takes
-        heapq.heappush(free, begin + takes)
-        end = max(end, begin + takes)
+        folder = max(folder, begin) + moving  # one piece after another
+        ends = max(begin + takes, folder)
+        heapq.heappush(free, ends)
+        end = max(end, ends)
     return (end + case.clips * cost.prepare + case.serial * MEGAPIXELS * cost.render) / 3600
 
 
