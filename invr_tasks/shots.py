@@ -26,6 +26,8 @@ OnPart = Callable[[Part], None]
 """Is told that the fit of a part begins."""
 OnDone = Callable[["Done"], None]
 """Is told that the fit of a part has ended, while what was fitted is in memory."""
+Ahead = Callable[[Sequence[tuple[int, str]]], None]
+"""Is told which parts are to be fitted, each with its title."""
 Tell = Callable[[str], None]
 """Is told, in a line, what the user should know."""
 
@@ -110,6 +112,7 @@ def run_shots(
     tell: Tell | None = None,
     keep: Kept | None = None,
     unfinished: bool = True,
+    ahead: Ahead | None = None,
 ) -> Joined:
     """Run a task on each shot by itself, and on a long one in pieces.
 
@@ -138,19 +141,73 @@ def run_shots(
         keep: where each part is kept once it is fitted, and the state of the fit that is running; what it holds already
             is not fitted again.
         unfinished: whether what a fit has found until Ctrl-C stopped it is good enough to be shown.
+        ahead: of a run that is kept: is told, before the first fit, which parts are not fitted yet, and may have that
+            done elsewhere, by `fit_part`. What it leaves is fitted here.
 
     Raises:
         KeyboardInterrupt: if Ctrl-C stops a run that is kept, or whose fits are no good unless they are finished.
         InvrError: as `invr_tasks.run.run`; what can be known before the first fit is refused before it.
     """
+    fits, parts, asked = _fits(
+        task, source, cuts, piece, model, fit_config, on_step, on_part, on_done, tell or silent, keep, unfinished
+    )
+    fits.check()
+    if ahead is not None and keep is not None:
+        keep.begin()
+        ahead([(which, job.part.title) for which, job in enumerate(fits.jobs) if job.fitted and not keep.holds(which)])
+    video = _joined(fits.jobs, fits, asked.times)
+    return Joined(video, tuple(parts), fits.results.get(0) if len(parts) == 1 else None)
+
+
+def fit_part(
+    which: int,
+    task: Task[Any],
+    source: Source,
+    cuts: Sequence[int] = (),
+    *,
+    keep: Kept,
+    piece: int = PIECE,
+    model: ModelConfig | None = None,
+    fit_config: FitConfig | None = None,
+    on_step: OnStep | None = None,
+    on_part: OnPart | None = None,
+) -> None:
+    """Fit one part of a run that is kept, and keep it: what `run_shots` would do for that part, perhaps elsewhere.
+
+    Args:
+        which: part, from 0 on.
+        task, source, cuts, piece, model, fit_config, on_step, on_part: as in `run_shots`, and the same as there.
+        keep: see `invr_tasks.keeping.Kept.shared`.
+
+    Raises:
+        KeyboardInterrupt: if Ctrl-C stops it.
+        InvrError: as `run_shots`.
+    """
+    fits, _, _ = _fits(task, source, cuts, piece, model, fit_config, on_step, on_part, None, keep.tell, keep, False)
+    fits.fit(which)
+
+
+def _fits(
+    task: Task[Any],
+    source: Source,
+    cuts: Sequence[int],
+    piece: int,
+    model: ModelConfig | None,
+    fit_config: FitConfig | None,
+    on_step: OnStep | None,
+    on_part: OnPart | None,
+    on_done: OnDone | None,
+    tell: Tell,
+    keep: Kept | None,
+    unfinished: bool,
+) -> tuple[_Fits, list[Part], Query]:
+    """The fits of a run, none of them begun; the parts, and what is asked for of the whole."""
     asked = prepare(task, source).query
     parts = parts_of(len(source.video), cuts, piece, task.minimum_frames)
     jobs = list(_split(task, source, parts, asked))
     model = default_model() if model is None else model
-    fits = _Fits(jobs, _shares(fit_config, jobs), model, on_step, on_part, on_done, tell or silent, keep, unfinished)
-    fits.check()
-    video = _joined(jobs, fits, asked.times)
-    return Joined(video, tuple(parts), fits.results.get(0) if len(parts) == 1 else None)
+    shares = _shares(fit_config, jobs)
+    return _Fits(jobs, shares, model, on_step, on_part, on_done, tell, keep, unfinished), parts, asked
 
 
 class _Fits:
@@ -214,7 +271,9 @@ class _Fits:
         job = self.jobs[which]
         if self.stopped or not job.fitted:
             return job.task.naive(job.source)
-        result = self._kept(which) or self._fitted(which)
+        if self.keep is not None:
+            self.keep.begin()
+        result = self._kept(which) or self.fit(which)
         self.results[which] = result
         if self.on_done is not None and which not in self._done:
             self._done.add(which)
@@ -228,10 +287,9 @@ class _Fits:
         rep = self.keep.fitted(which, self.shares[which].device) if self.keep else None
         return run(self.jobs[which].task, self.jobs[which].source, rep=rep) if rep else None
 
-    def _fitted(self, which: int) -> Result:
+    def fit(self, which: int) -> Result:
+        """Fit a part, and keep it where the run is kept."""
         job, share, keep = self.jobs[which], self.shares[which], self.keep
-        if keep is not None:
-            keep.begin()
         if self.on_part is not None:
             self.on_part(job.part)
         states = keep.checkpoints(which) if keep is not None else None

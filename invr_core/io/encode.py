@@ -13,6 +13,7 @@ from typing import ClassVar, Self
 
 import av
 import numpy as np
+import torch
 from av.packet import Packet
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
@@ -61,6 +62,7 @@ class Encoder(ABC):
         stream = self.container.add_stream(self.codec, rate=self.rate, options=self.codec_options())
         assert isinstance(stream, VideoStream)
         self.stream = stream
+        stream.codec_context.thread_count = torch.get_num_threads()  # x264's bytes depend on it, not on the machine
         self.stream.height, self.stream.width = self.coded_size()
         self.stream.pix_fmt = self.pixels
         self.stream.time_base = self.stream.codec_context.time_base = self.tick

@@ -14,6 +14,7 @@ import tyro
 from invr_core.errors import BadInput, InvrError
 from invr_tasks.cli.masks import is_mask, mask_options
 from invr_tasks.cli.parse import Count
+from invr_tasks.cli.workers import EngineOptions
 from invr_tasks.pieces import LEAST_PIECE, PIECE
 from invr_tasks.registry import BrokenTask
 
@@ -168,6 +169,7 @@ def task_command(
             ("fit", FitOptions),
             ("clip", ClipOptions),
             ("file", RepOptions),
+            ("who", EngineOptions),
             *masks,
             ("report", Report, dataclasses.field(default=None)),
             ("quiet", quiet, dataclasses.field(default=False)),
@@ -216,7 +218,7 @@ def _is_default(field: dataclasses.Field[Any], value: Any) -> bool:
 
 
 def _refuse_clashes(task: type[Task[Any]], name: str, command: str, others: set[str]) -> None:
-    groups: list[Any] = [FitOptions, ClipOptions, RepOptions]
+    groups: list[Any] = [FitOptions, ClipOptions, RepOptions, EngineOptions]
     taken = {"help", "report", "quiet", *others}
     taken |= {field.name for group in groups for field in dataclasses.fields(group)}
     clashes = sorted(taken & {field.name for field in dataclasses.fields(task.Config)})

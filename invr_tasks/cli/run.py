@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from invr_core.errors import BadInput, BadOutput, NotEnoughMemory
 from invr_tasks import registry
+from invr_tasks.cli.ahead import crew_of, fitting_ahead
 from invr_tasks.cli.options import ClipOptions, RepOptions, task_command, task_config
 from invr_tasks.cli.parse import UsageError, parse
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from invr_tasks.cli.files import Further
     from invr_tasks.cli.preview import Preview
     from invr_tasks.cli.progress import Reporter
+    from invr_tasks.engine import Crew
     from invr_tasks.keeping import Kept
 
 
@@ -45,11 +47,20 @@ def go(arguments: list[str], kept: Kept | None = None) -> int:
     parsed = parse(task_command(task, name), f"invr run {name}", rest)
     check_options(parsed)
     _check_preview(parsed)
-    run_one(task(task_config(task, parsed.task)), parsed, arguments, kept)
+    crew = crew_of(parsed, kept)
+    run_one(task(task_config(task, parsed.task)), parsed, arguments, kept, crew=crew)
     return 0
 
 
-def run_one(task: Any, parsed: Any, arguments: list[str], kept: Kept | None = None, *, unfinished: bool = True) -> None:
+def run_one(
+    task: Any,
+    parsed: Any,
+    arguments: list[str],
+    kept: Kept | None = None,
+    *,
+    unfinished: bool = True,
+    crew: Crew | None = None,
+) -> None:
     """Run a task on one clip, and write what comes of it.
 
     What can be refused is refused before the fit: outputs, device, inputs, plan, in this order. Of several parts each
@@ -61,11 +72,14 @@ def run_one(task: Any, parsed: Any, arguments: list[str], kept: Kept | None = No
         arguments: what they were read from, to be kept with a run that is.
         kept: a run that has begun; None for a new one.
         unfinished: whether what a fit has found until Ctrl-C ended it is good enough to be written.
+        crew: who fits the parts of a run that is kept; None for this process.
 
     Raises:
         KeyboardInterrupt: if it is not; nothing is written then.
     """
     started = time.monotonic()
+    from torch import set_num_threads
+
     from invr_core.device import resolve
     from invr_core.storage import load
     from invr_tasks.cli.files import check_outputs, further_inputs, open_source, paths_of
@@ -82,7 +96,10 @@ def run_one(task: Any, parsed: Any, arguments: list[str], kept: Kept | None = No
     stored = [parsed.file.rep] if parsed.file.rep else []
     inputs, new = [parsed.input, *paths_of(extras)], parsed.file.keep if kept is None else None
     check_outputs([*inputs, *stored], parsed.output, parsed.file.save_rep, parsed.report, new)
-    resolve(parsed.fit.device)
+    if crew is None:
+        resolve(parsed.fit.device)
+    else:
+        set_num_threads(crew.threads)  # as its workers: the bytes of the answer depend on it
     if new is not None:
         kept = Kept.new(new, arguments, inputs)
     with _goes_on(kept), Reporter(parsed.quiet) as reporter:
@@ -116,6 +133,7 @@ def run_one(task: Any, parsed: Any, arguments: list[str], kept: Kept | None = No
                 tell=reporter.note,
                 keep=kept,
                 unfinished=unfinished,
+                ahead=fitting_ahead(arguments, kept, cuts, crew, reporter.note) if crew and kept else None,
             )
         fitting = preview.fitting if preview else 0.0
         rendering = _write(result.video, parsed, preview, reporter)
@@ -221,6 +239,7 @@ def check_options(parsed: Any) -> None:
     fit, clip, file = parsed.fit, parsed.clip, parsed.file
     fit.check()
     clip.check()
+    parsed.who.check()
     _check_bits(file)
     if file.rep is None:
         return
