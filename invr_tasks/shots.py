@@ -17,6 +17,7 @@ from invr_core.io.notes import silent
 from invr_core.models.base import ModelConfig
 from invr_core.query import Query
 from invr_core.video import Video
+from invr_tasks.confidence import parted
 from invr_tasks.keeping import Kept
 from invr_tasks.pieces import PIECE, Part, parts_of
 from invr_tasks.run import OnStep, Result, check_parts, default_model, prepare, run
@@ -24,6 +25,8 @@ from invr_tasks.task import Source, Task
 
 OnPart = Callable[[Part], None]
 """Is told that the fit of a part begins."""
+BOTH = 4
+"""Channels of an answer with its confidence."""
 Tell = Callable[[str], None]
 """Is told, in a line, what the user should know."""
 
@@ -37,11 +40,13 @@ class Joined:
             been done; the last two are held in memory, and one that is gone back to later is fitted again.
         parts: of the clip.
         alone: of the only part that there is; None where there are several, or where it is too short to fit.
+        confidence: as that of a `Result`; it is 0 where a part shows the trivial answer.
     """
 
     video: Video
     parts: tuple[Part, ...]
     alone: Result | None
+    confidence: Video | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,6 +93,7 @@ def run_shots(
     tell: Tell | None = None,
     keep: Kept | None = None,
     unfinished: bool = True,
+    confidence: bool = False,
 ) -> Joined:
     """Run a task on each shot by itself, and on a long one in pieces.
 
@@ -115,6 +121,7 @@ def run_shots(
         keep: where each part is kept once it is fitted, and the state of the fit that is running; what it holds already
             is not fitted again.
         unfinished: whether what a fit has found until Ctrl-C stopped it is good enough to be shown.
+        confidence: as in `invr_tasks.run.run`.
 
     Raises:
         KeyboardInterrupt: if Ctrl-C stops a run that is kept, or whose fits are no good unless they are finished.
@@ -124,10 +131,13 @@ def run_shots(
     parts = parts_of(len(source.video), cuts, piece, task.minimum_frames)
     jobs = list(_split(task, source, parts, asked))
     model = default_model() if model is None else model
-    fits = _Fits(jobs, _shares(fit_config, jobs), model, on_step, on_part, tell or silent, keep, unfinished)
+    fits = _Fits(jobs, _shares(fit_config, jobs), model, on_step, on_part, tell or silent, keep, unfinished, confidence)
     fits.check()
     video = _joined(jobs, fits, asked.times)
-    return Joined(video, tuple(parts), fits.results.get(0) if len(parts) == 1 else None)
+    sure = None
+    if video.channels == BOTH:
+        video, sure = parted(video)
+    return Joined(video, tuple(parts), fits.results.get(0) if len(parts) == 1 else None, sure)
 
 
 class _Fits:
@@ -142,6 +152,7 @@ class _Fits:
         tell: see `run_shots`.
         keep: see `run_shots`.
         unfinished: see `run_shots`.
+        confidence: see `run_shots`.
     """
 
     def __init__(
@@ -154,12 +165,14 @@ class _Fits:
         tell: Tell,
         keep: Kept | None,
         unfinished: bool,
+        confidence: bool,
     ) -> None:
         self.jobs, self.shares, self.model = jobs, shares, model
         self.on_step, self.on_part, self.tell, self.keep = on_step, on_part, tell, keep
         self.results: dict[int, Result] = {}
-        self.unfinished, self.stopped = unfinished, False
+        self.unfinished, self.stopped, self.confidence = unfinished, False, confidence
         self._answers: dict[int, Video] = {}
+        self._tells = False
 
     def check(self) -> None:
         """Refuse what can be refused before the first fit, and tell what will not be fitted."""
@@ -185,19 +198,28 @@ class _Fits:
         return self._answers[which]
 
     def _made(self, which: int) -> Video:
-        job = self.jobs[which]
-        if self.stopped or not job.fitted:
-            return job.task.naive(job.source)
+        if self.stopped or not self.jobs[which].fitted:
+            return self._trivial(self.jobs[which])
         result = self._kept(which) or self._fitted(which)
         self.results[which] = result
         if result.interrupted:
             self._stop(which)
-        return result.video
+        if result.confidence is None:
+            return result.video
+        self._tells = True
+        return _with(result.video, result.confidence.read)
+
+    def _trivial(self, job: _Job) -> Video:
+        """The answer of a part that is not fitted: if the others say how sure they are, it is not sure at all."""
+        video = job.task.naive(job.source)
+        if not self._tells:
+            return video
+        return _with(video, lambda indices: torch.zeros(len(indices), 1, *video.size))
 
     def _kept(self, which: int) -> Result | None:
         """What comes of a part that was fitted before."""
         rep = self.keep.fitted(which, self.shares[which].device) if self.keep else None
-        return run(self.jobs[which].task, self.jobs[which].source, rep=rep) if rep else None
+        return run(self.jobs[which].task, self.jobs[which].source, rep=rep, confidence=self.confidence) if rep else None
 
     def _fitted(self, which: int) -> Result:
         job, share, keep = self.jobs[which], self.shares[which], self.keep
@@ -206,7 +228,15 @@ class _Fits:
         if self.on_part is not None:
             self.on_part(job.part)
         states = keep.checkpoints(which) if keep is not None else None
-        result = run(job.task, job.source, model=self.model, fit_config=share, on_step=self.on_step, keep=states)
+        result = run(
+            job.task,
+            job.source,
+            model=self.model,
+            fit_config=share,
+            on_step=self.on_step,
+            keep=states,
+            confidence=self.confidence,
+        )
         if result.interrupted and (keep is not None or not self.unfinished):
             raise KeyboardInterrupt
         if keep is not None:
@@ -218,6 +248,11 @@ class _Fits:
         left = [job.part.title for job in self.jobs[which + 1 :] if job.fitted]
         rest = f"; not fitted any more, and shown by the trivial answer: {'; '.join(left)}" if left else ""
         self.tell(f"stopped; going on with what is fitted so far{rest}")
+
+
+def _with(video: Video, sure: Callable[[Sequence[int]], Tensor]) -> Video:
+    """An answer with its confidence as a fourth channel."""
+    return replace(video, channels=BOTH, read=lambda indices: torch.cat([video.read(indices), sure(indices)], 1))
 
 
 def _split(task: Task[Any], source: Source, parts: Sequence[Part], asked: Query) -> Iterator[_Job]:

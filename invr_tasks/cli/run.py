@@ -17,6 +17,7 @@ from invr_tasks.cli.parse import UsageError, parse
 if TYPE_CHECKING:
     from invr_core.video import Video
     from invr_tasks.cli.files import Further
+    from invr_tasks.cli.noted import Noted
     from invr_tasks.cli.preview import Preview
     from invr_tasks.cli.progress import Reporter
     from invr_tasks.keeping import Kept
@@ -72,6 +73,7 @@ def run_one(task: Any, parsed: Any, arguments: list[str], kept: Kept | None = No
     from invr_core.device import resolve
     from invr_core.storage import load
     from invr_tasks.cli.files import check_outputs, further_inputs, open_source, paths_of
+    from invr_tasks.cli.noted import Noted
     from invr_tasks.cli.preview import Preview
     from invr_tasks.cli.progress import Reporter
     from invr_tasks.cli.wrote import wrote
@@ -84,7 +86,10 @@ def run_one(task: Any, parsed: Any, arguments: list[str], kept: Kept | None = No
     extras = further_inputs(task, parsed)
     stored = [parsed.file.rep] if parsed.file.rep else []
     inputs, new = [parsed.input, *paths_of(extras)], parsed.file.keep if kept is None else None
-    check_outputs([*inputs, *stored], parsed.output, parsed.file.save_rep, parsed.report, new)
+    check_outputs(
+        [*inputs, *stored], parsed.output, parsed.file.save_rep, parsed.report, new, confidence=parsed.confidence
+    )
+    _check_confidence(task, parsed)
     resolve(parsed.fit.device)
     if new is not None:
         kept = Kept.new(new, arguments, inputs)
@@ -99,10 +104,10 @@ def run_one(task: Any, parsed: Any, arguments: list[str], kept: Kept | None = No
         if parsed.preview is not None and model is not None:
             preview = Preview(task, source, parsed.preview, model, config, reporter.note)
             source, config = preview.source, preview.config
-        curve = Curve(reporter.on_step)
+        curve, asked = Curve(reporter.on_step), bool(parsed.confidence or parsed.report)
         result: Any
         if rep is not None:
-            result = alone = run_task(task, source, rep=rep)
+            result = alone = run_task(task, source, rep=rep, confidence=asked)
         else:
             cuts = _cuts(source.video, task.minimum_frames, parsed, preview, reporter.note)
             result = run_shots(
@@ -117,22 +122,27 @@ def run_one(task: Any, parsed: Any, arguments: list[str], kept: Kept | None = No
                 tell=reporter.note,
                 keep=kept,
                 unfinished=unfinished,
+                confidence=asked,
             )
             alone = result.alone
         if parsed.file.save_rep:
             alone.representation.save(parsed.file.save_rep, parsed.file.bits)
         fitting = preview.fitting if preview else 0.0
-        rendering = _write(result.video, parsed, preview, reporter)
+        noted = Noted(result.video, result.confidence, bool(parsed.confidence)) if result.confidence else None
+        rendering = _write(noted.video if noted else result.video, noted, parsed, preview, reporter)
         if parsed.report:
-            _report(task, source, alone, curve, parsed, extras, time.monotonic() - started)
+            _report(task, source, alone, curve, noted, parsed, extras, time.monotonic() - started)
         if kept is not None and kept.begun:
             reporter.note(f"{kept.folder} keeps what was fitted; remove it when it is of no more use")
-    wrote(parsed.quiet, parsed.output, result.video, time.monotonic() - started, parsed.file.save_rep, parsed.report)
+    others = (parsed.file.save_rep, parsed.report, parsed.confidence if noted else None)
+    wrote(parsed.quiet, parsed.output, result.video, time.monotonic() - started, *others)
+    if noted and not parsed.quiet:
+        print(noted.sureness.told())
     if preview and not parsed.quiet:
         print(preview.told(result, rendering - (preview.fitting - fitting), opened - started))
 
 
-def _write(video: Video, parsed: Any, preview: Preview | None, reporter: Reporter) -> float:
+def _write(video: Video, noted: Noted | None, parsed: Any, preview: Preview | None, reporter: Reporter) -> float:
     """Render an answer and write it; the seconds that it took. That of an excerpt begins at 0, and has no sound."""
     from invr_core.io import save_video
 
@@ -141,7 +151,12 @@ def _write(video: Video, parsed: Any, preview: Preview | None, reporter: Reporte
     if preview is None:
         save_video(shown, parsed.output, reporter.note, beside=parsed.input, audio=not parsed.clip.no_audio)
     else:
-        save_video(replace(shown, times=shown.times - shown.times[0]), parsed.output, reporter.note)
+        shown = replace(shown, times=shown.times - shown.times[0])
+        save_video(shown, parsed.output, reporter.note)
+    if parsed.confidence and noted is None:
+        reporter.note(f"{parsed.confidence} is not written: the task cannot tell how sure it is of this")
+    elif parsed.confidence and noted is not None:
+        noted.save(parsed.confidence, shown.times, reporter.note)
     return time.monotonic() - began
 
 
@@ -163,7 +178,14 @@ def _goes_on(kept: Kept | None) -> Iterator[None]:
 
 
 def _report(
-    task: Any, source: Source, result: Result, curve: Curve, parsed: Any, extras: Further, seconds: float
+    task: Any,
+    source: Source,
+    result: Result,
+    curve: Curve,
+    noted: Noted | None,
+    parsed: Any,
+    extras: Further,
+    seconds: float,
 ) -> None:
     from invr_tasks.page.report import write_report
 
@@ -174,7 +196,8 @@ def _report(
         **({"preview": f"{parsed.preview:g} s from the middle"} if parsed.preview else {}),
         "read, fitted and written in": f"{seconds:.1f} s",
     }
-    write_report(parsed.report, task, source, result, curve=curve, facts=facts)
+    sureness = noted.sureness if noted else None
+    write_report(parsed.report, task, source, result, curve=curve, facts=facts, sureness=sureness)
 
 
 def _cuts(
@@ -246,6 +269,13 @@ def _check_preview(parsed: Any) -> None:
     others = [name for name, given in (("--rep", parsed.file.rep), ("--save-rep", parsed.file.save_rep)) if given]
     if others:
         raise BadInput(f"--preview fits a small excerpt, which {others[0]} is not of; leave one of them out")
+
+
+def _check_confidence(task: Any, parsed: Any) -> None:
+    from invr_tasks.task import Task
+
+    if parsed.confidence and type(task).with_confidence is Task.with_confidence:
+        raise BadInput(f"the task {type(task).__name__} cannot tell how sure it is; leave --confidence out")
 
 
 def _check_bits(file: RepOptions) -> None:
