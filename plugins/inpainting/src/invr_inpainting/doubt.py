@@ -74,7 +74,10 @@ class Doubt:
         return (apart + PAIRS * usual * A_FRAME) / ((pairs + PAIRS) * usual)
 
     def _texture(self, index: int) -> Tensor:
-        """Mean square change to the next pixels, (H, W), of what is known or was carried, continued over the rest."""
+        """Mean square change to the next pixels, (H, W), of what is known or was carried, continued over the rest.
+
+        1 everywhere if nothing is.
+        """
         hole, filling = self.carried.hole(index), self.carried.fillings[index]
         sound = 1 - _spread(hole, filling.ages >= NEVER)
         picture = self.carried.at(index)
@@ -87,6 +90,8 @@ class Doubt:
             counts.narrow(axis, 0, length).add_(sure)
         mean, near = _averaged(change), _averaged(counts)
         seen = (near > 0.1).float()
+        if not bool(seen.any()):
+            return torch.ones(hole.shape)
         return fill(2 * mean / near.clamp(min=1e-8) * seen, seen).clamp(min=0)[0, 0]
 
 
