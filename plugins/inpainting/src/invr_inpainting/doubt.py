@@ -20,8 +20,8 @@ A_FRAME = 0.1
 PAIRS = 200
 """Pairs of pixels as many as which that guess counts."""
 GUESSED = 0.15
-"""Square error one pixel from what is known, where it is guessed, as a share of the texture; it grows as the distance's
-square root."""
+"""Square error one pixel from what is known, where it is guessed, as a share of the texture, that around it and that of
+the whole hole; it grows as the distance's square root."""
 
 
 class Doubt:
@@ -54,7 +54,7 @@ class Doubt:
         far = torch.from_numpy(
             cv2.distanceTransform(_spread(hole, ~came)[0, 0].numpy().astype(np.uint8), cv2.DIST_L2, 5)
         )
-        guessed = GUESSED * texture * far[hole].sqrt()
+        guessed = GUESSED * (texture * texture.mean() * far[hole]).sqrt()
         expected[0, 0][hole] = torch.where(came, frame * _grown(filling.ways), guessed)
         return expected
 
