@@ -167,13 +167,15 @@ def run(
     job = prepare(task, source)
     if rep is not None:
         accept(task, job, rep)
-        return _answered(task, rep, source, 0.0, confidence)
+        return _answered(task, source, Result(task.render(rep, source), rep, 0.0), confidence)
     model = default_model() if model is None else model
     check_parts(task, job, model)
     prior = task.prior if type(task).prior is not Task.prior else None
     started = time.perf_counter()
     rep = fit(job.observation, model, fit_config or FitConfig(), prior=prior, on_step=on_step, keep=keep)
-    return _answered(task, rep, source, time.perf_counter() - started, confidence)
+    seconds = time.perf_counter() - started
+    interrupted = bool(getattr(rep, "info", {}).get("interrupted", False))
+    return _answered(task, source, Result(task.render(rep, source), rep, seconds, interrupted), confidence)
 
 
 def score(
@@ -247,13 +249,13 @@ def within(times: torch.Tensor, span: tuple[float, float], what: str) -> None:
         raise OutOfSpan(f"{float(outside[0]):g} s lies outside {what}, which spans {span[0]:g} to {span[1]:g} s")
 
 
-def _answered(task: Task[Any], rep: Representation, source: Source, seconds: float, confidence: bool) -> Result:
-    interrupted = bool(getattr(rep, "info", {}).get("interrupted", False))
-    both = task.with_confidence(rep, source) if confidence else None
+def _answered(task: Task[Any], source: Source, plain: Result, confidence: bool) -> Result:
+    """A result, with its confidence if that is asked for and the task can tell."""
+    both = task.with_confidence(plain.representation, source) if confidence else None
     if both is None:
-        return Result(task.render(rep, source), rep, seconds, interrupted)
+        return plain
     video, sure = parted(both)
-    return Result(video, rep, seconds, interrupted, sure)
+    return replace(plain, video=video, confidence=sure)
 
 
 def _title(task: Task[Any]) -> str:

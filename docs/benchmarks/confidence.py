@@ -41,6 +41,9 @@ SETTINGS = ("x2", "moving", "static", "gauss25", "sp10", "x2_area")
 SAMPLE = 4000
 """Pixels of a frame that are looked at, at the most."""
 
+LEAST = 1e-10
+"""Mean square error that PSNR is taken of at the least: 100 dB where nothing is wrong."""
+
 
 def frames_of(case: Case, answer: Video, confidence: Video, truth: Video) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
     """For each frame that is judged, of the pixels that are: confidence, square error; and confidence of the frame."""
@@ -74,8 +77,8 @@ def figures(found: list[tuple[Tensor, Tensor, Tensor]]) -> dict[str, Any]:
         "frames": len(found),
         "spearman_pixels": rounded(spearmanr(sure, error).statistic, 3),
         "spearman_frames": rounded(spearmanr(*zip(*by_frame, strict=True)).statistic, 3),
-        "psnr_surer_half": rounded(-10 * measured[:half].mean().log10(), 2),
-        "psnr_other_half": rounded(-10 * measured[half:].mean().log10(), 2),
+        "psnr_surer_half": rounded(-10 * measured[:half].mean().clamp(min=LEAST).log10(), 2),
+        "psnr_other_half": rounded(-10 * measured[half:].mean().clamp(min=LEAST).log10(), 2),
         "expected": [levels(part) for part in expected.chunk(10)],
         "measured": [levels(part) for part in measured.chunk(10)],
         "expected_all": levels(expected),

@@ -25,10 +25,14 @@ class Noted:
     """
 
     def __init__(self, video: Video, confidence: Video, kept: bool) -> None:
-        self.video = replace(video, read=self._read)
         self._answer, self._confidence = video, confidence
         self._values: list[float] = []
         self._scratch = Scratch("the confidence", len(video)) if kept else None
+
+    @property
+    def video(self) -> Video:
+        """The answer, to be read; it is not held here, so that nothing outlives its last use."""
+        return replace(self._answer, read=self._read)
 
     @property
     def sureness(self) -> Sureness:

@@ -129,7 +129,7 @@ def _plots(
         plots.append(("How well the fit explains what was given, over time", [given], []))
     drawn = [(title, Curves(title, "seconds of the clip", "PSNR, dB", line, mark).svg()) for title, line, mark in plots]
     if sureness is not None and sureness.values:
-        title = "Confidence over time; the rings are the least sure instants"
+        title = "The answer's confidence over time; the rings are the least sure instants"
         line = [("confidence", list(zip(sureness.times, sureness.values, strict=True)))]
         drawn.append((title, Curves(title, "seconds of the clip", "confidence", line, sureness.least()).svg()))
     if curve is not None and curve.points:

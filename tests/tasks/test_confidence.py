@@ -152,7 +152,7 @@ def test_a_report_shows_it(invr: Any, fits: Any, clip: str, sure: None) -> None:
     code, out, err = invr("run", "fakesure", clip, "out.mkv", "--report", "at.html")
     assert code == 0, err
     page = Path("at.html").read_text(encoding="utf-8")
-    assert "Confidence over time" in page and "least sure at 0.12 s (0.14)" in page
+    assert "confidence over time; the rings" in page and "least sure at 0.12 s (0.14)" in page
     assert "least sure: 0.12 s" in out
 
 
