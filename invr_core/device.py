@@ -34,6 +34,19 @@ def resolve(name: str) -> torch.device:
     raise DeviceUnavailable(f"unknown device {name!r}; use auto, cpu, cuda or cuda:N")
 
 
+def fast_bfloat16(device: torch.device) -> bool:
+    """Whether a device computes with numbers of 16 bits (bfloat16) by instructions of its own: far faster, and coarser.
+
+    Example:
+        >>> with torch.autocast("cpu", torch.bfloat16, enabled=fast_bfloat16(torch.device("cpu"))):
+        ...     product = torch.ones(1, 3, 4, 4).mean()
+    """
+    if device.type == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    supported = getattr(torch.cpu, "_is_avx512_bf16_supported", None)  # torch has no public name for it
+    return bool(supported and supported())
+
+
 @contextmanager
 def flushed_denormals() -> Iterator[None]:
     """Within it, numbers too small to matter count as 0 on the CPU; afterwards all is as it was.

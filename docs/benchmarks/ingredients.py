@@ -79,6 +79,7 @@ ALTERED: dict[str, dict[str, Without]] = {
         ),
     },
     "upscale": {
+        "without what is learned": lambda: patch("invr_super_resolution.learned", lambda *_: torch.nn.Identity()),
         "without the network's picture": lambda: patch(
             "invr_super_resolution.Upscale._sure", lambda *_: torch.zeros(1, 1, 1, 1)
         ),

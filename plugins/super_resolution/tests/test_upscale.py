@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import pytest
 import torch
-from invr_super_resolution import Upscale, UpscaleConfig
+from invr_super_resolution import Upscale, UpscaleConfig, learning
+from invr_super_resolution.learning import learned
+from torch import Tensor
+from torch.nn import functional as F
 
 from invr_core.errors import BadInput
 from invr_core.fitting import FitConfig
@@ -56,6 +59,36 @@ def test_with_a_model_fitted_for_moments_it_is_no_worse_than_bicubic(model: str)
     """A model without motion has nothing to carry: what is left is the enlargement that agrees with the input."""
     found = score(upscale(), clip(), model=default_model(model), fit_config=FitConfig(steps=2, device="cpu"))
     assert found.scores.psnr > found.naive.psnr + (1 if model == "cwrnn" else 0)
+
+
+# ------------------------------------------------------------------------------ learning
+def bicubic(frames: Tensor, size: tuple[int, int]) -> Tensor:
+    return F.interpolate(frames, size, mode="bicubic", align_corners=False)
+
+
+def by_area(frames: Tensor, size: tuple[int, int]) -> Tensor:
+    return shrink(size=size, kernel="area")(frames)
+
+
+@pytest.mark.parametrize("scale", [2, 1.5])
+def test_what_is_learned_sharpens(scale: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hard edges; fewer places a step and more steps than for so small a clip."""
+    monkeypatch.setattr(learning, "AREA", 4 * 32 * 32)
+    monkeypatch.setattr(learning, "PER_STEP", 1000)
+    size, generator = (192, 288), torch.Generator().manual_seed(0)
+    truth = torch.rand(6, 3, 16, 24, generator=generator).repeat_interleave(12, 2).repeat_interleave(12, 3)
+    small = by_area(truth.roll((5, 5), (2, 3)), (round(size[0] / scale), round(size[1] / scale)))
+    sharpener, large = learned(Video.of(small), scale, bicubic, by_area, torch.device("cpu")), bicubic(small, size)
+    after, before = (
+        (shown.detach() - truth.roll((5, 5), (2, 3))).square().mean() for shown in (sharpener(large), large)
+    )
+    assert float(after) < 0.9 * float(before)
+
+
+def test_a_clip_too_small_to_learn_from_is_left_as_it_is() -> None:
+    small = clip().frames()
+    large = bicubic(small, (64, 96))
+    assert torch.equal(learned(Video.of(small), 2, bicubic, by_area, torch.device("cpu"))(large), large)
 
 
 # -------------------------------------------------------------------- shrunk, the input

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Literal, get_args
 
 import torch
@@ -16,6 +17,7 @@ from invr_core.representation import Representation
 from invr_core.transport import mean, neighbours, transport
 from invr_core.video import Video
 from invr_super_resolution.doubt import expected
+from invr_super_resolution.learning import learned
 from invr_tasks.baselines import enlarge
 from invr_tasks.confidence import confidence_of
 from invr_tasks.operators import downscale, shrink
@@ -32,7 +34,7 @@ TOLERANCE = 0.04
 """How far, in a 5x5 neighbourhood, a carried picture may differ from the frame itself and still count much."""
 OWN_WEIGHT = 0.02
 """What the representation's own picture counts beside a carried one, where frames are merged."""
-MISSED = 6 / 255
+MISSED = 2 / 255
 """How far the representation's picture, shrunk, may be from the given one to be believed half."""
 
 
@@ -72,9 +74,15 @@ class Upscale(Task[UpscaleConfig]):
         return Query(source.video.times, self._size(source.video))
 
     def render(self, rep: Representation, source: Source) -> Video:
-        """Each frame from its neighbours, enlarged and carried to it; the result agrees with the given frame."""
+        """Each frame from its neighbours, enlarged, sharpened and carried to it; it agrees with the given frame."""
         video, size = source.video, self._size(source.video)
-        large = video.map(lambda given: self._consistent(_enlarge(given, size), given).clamp(0, 1))
+        sharpener = cache(lambda: learned(video, self.config.scale, self._enlarged, self._shrunk, rep.device))
+
+        def enlarged(given: Tensor) -> Tensor:
+            sharp = sharpener()(self._enlarged(given, size).to(rep.device))
+            return self._consistent(sharp.cpu(), given)
+
+        large = replace(video, size=size, read=lambda indices: enlarged(video.read(indices)))
         large = large.remembered(2 * self.config.reach + 1)
         return frame_by_frame(replace(video, size=size), lambda index: self._gathered(index, video, large, rep))
 
@@ -114,18 +122,25 @@ class Upscale(Task[UpscaleConfig]):
         believed = torch.lerp(merged, own, self._sure(own, given.to(own.device)))
         return self._consistent(believed.cpu(), given)
 
+    def _shrunk(self, frames: Tensor, size: tuple[int, int]) -> Tensor:
+        return shrink(size=size, kernel=self.config.kernel)(frames)
+
+    def _enlarged(self, given: Tensor, size: tuple[int, int]) -> Tensor:
+        """Bicubic enlargement that shrinks to the given frames, (n, 3, H, W)."""
+        return self._consistent(_enlarge(given, size), given)
+
     def _sure(self, own: Tensor, given: Tensor) -> Tensor:
         """How much the representation's picture is believed, (1, 1, H, W): more, the better it explains the input."""
-        small = shrink(size=(given.shape[2], given.shape[3]), kernel=self.config.kernel)
-        missed = (small(own) - given).square().mean(1, keepdim=True)
+        small = self._shrunk(own, (given.shape[2], given.shape[3]))
+        missed = (small - given).square().mean(1, keepdim=True)
         around = F.avg_pool2d(missed, 5, 1, 2, count_include_pad=False)
         return 1 / (1 + F.interpolate(around, own.shape[2:], mode="bilinear") / MISSED**2)
 
     def _consistent(self, picture: Tensor, given: Tensor) -> Tensor:
         """Iterative back-projection (Irani & Peleg, 1991): what the shrunk picture lacks of the given one is added."""
-        small = shrink(size=(given.shape[2], given.shape[3]), kernel=self.config.kernel)
+        large, small = ((frames.shape[2], frames.shape[3]) for frames in (picture, given))
         for _ in range(ROUNDS):
-            picture = (picture + _enlarge(given - small(picture), (picture.shape[2], picture.shape[3]))).clamp(0, 1)
+            picture = (picture + _enlarge(given - self._shrunk(picture, small), large)).clamp(0, 1)
         return picture
 
 
