@@ -118,18 +118,27 @@ def _check(task: Any, parsed: Any, clips: Sequence[Clip], jobs: Sequence[Any]) -
 
     if parsed.file.keep:
         raise BadInput(f"--keep {parsed.file.keep} is of one run; what a batch has finished is not done again anyway")
-    for option, path in (("--report", parsed.report), ("--save-rep", parsed.file.save_rep)):
+    for option, path in _others(parsed):
         if path and STEM not in path and len(jobs) > 1:
             raise BadInput(f"{option} {path} would be written by each of {len(jobs)} clips; put {STEM} into its name")
     for clip, job in zip(clips, jobs, strict=True):
-        there = [path for path in (job.report, job.file.save_rep) if path and Path(path).exists()]
+        there = [path for _, path in _others(job) if path and Path(path).exists()]
         if there and not clip.done:
             raise BadOutput(f"{there[0]} exists, and {clip.path} is not done yet; remove it, or choose another name")
         stored = [job.file.rep] if job.file.rep else []
         read = [job.input, *paths_of(further_inputs(task, job)), *stored]
-        check_outputs(read, job.output, job.file.save_rep, job.report)
+        check_outputs(read, job.output, job.file.save_rep, job.report, confidence=job.confidence)
     if parsed.who.engine == "local":
         resolve(parsed.fit.device)
+
+
+def _others(parsed: Any) -> tuple[tuple[str, str | None], ...]:
+    """What is written beside the answer of a clip: the option, and its path."""
+    return (
+        ("--report", parsed.report),
+        ("--confidence", parsed.confidence),
+        ("--save-rep", parsed.file.save_rep),
+    )
 
 
 def _work(run: Any, clips: Sequence[Clip], jobs: Sequence[Any]) -> list[Outcome]:
@@ -183,7 +192,7 @@ def _help() -> str:
         "usage: invr batch TASK INPUT… --into DIR [--suffix .mp4|.mkv|.gif|/] [options]\n\n"
         "Run a task on many clips, with the options of `invr run` for each; one that fails does not stop the rest.\n"
         "INPUT is a video file, a folder of images, a folder of clips, or a pattern such as 'clips/*.mp4'. An answer\n"
-        f"that is there already is left as it is. {STEM} in the path of a mask, a report or an .invr file stands for\n"
-        "the clip's name.\n\n"
+        f"that is there already is left as it is. {STEM} in the path of a mask, a report, a confidence or an .invr\n"
+        "file stands for the clip's name.\n\n"
         f"{tasks_help('invr batch')}"
     )

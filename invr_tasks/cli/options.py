@@ -39,6 +39,13 @@ Report = Annotated[
         metavar="FILE.html", help="Also write one page to look at: pictures by a wipe, motion, curves, settings."
     ),
 ]
+Confidence = Annotated[
+    str | None,
+    tyro.conf.arg(
+        metavar="FILE|DIR",
+        help="Also write how sure each pixel is, as grey frames: white was given, mid-grey may be off by 10 of 255.",
+    ),
+]
 Bits = Annotated[int, tyro.conf.arg(metavar="4..16|32")]
 
 
@@ -172,6 +179,7 @@ def task_command(
             ("who", EngineOptions),
             *masks,
             ("report", Report, dataclasses.field(default=None)),
+            ("confidence", Confidence, dataclasses.field(default=None)),
             ("quiet", quiet, dataclasses.field(default=False)),
         ],
         kw_only=True,
@@ -219,7 +227,7 @@ def _is_default(field: dataclasses.Field[Any], value: Any) -> bool:
 
 def _refuse_clashes(task: type[Task[Any]], name: str, command: str, others: set[str]) -> None:
     groups: list[Any] = [FitOptions, ClipOptions, RepOptions, EngineOptions]
-    taken = {"help", "report", "quiet", *others}
+    taken = {"help", "report", "confidence", "quiet", *others}
     taken |= {field.name for group in groups for field in dataclasses.fields(group)}
     clashes = sorted(taken & {field.name for field in dataclasses.fields(task.Config)})
     if clashes:

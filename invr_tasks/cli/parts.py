@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from invr_core.fitting import Progress
 from invr_tasks.cli.progress import Reporter
+from invr_tasks.confidence import Sureness
 from invr_tasks.page.curve import Curve
 from invr_tasks.pieces import Part
 from invr_tasks.run import Result
@@ -78,18 +79,25 @@ class Beside:
         if self._sections is not None:
             self._sections.add(done)
 
-    def write(self, task: Task[Any], source: Source, result: Joined | Result, facts: Mapping[str, object]) -> None:
+    def write(
+        self,
+        task: Task[Any],
+        source: Source,
+        result: Joined | Result,
+        facts: Mapping[str, object],
+        sureness: Sureness | None,
+    ) -> None:
         """Write the report."""
         if self._report is None:
             return
         from invr_tasks.page.report import write_report
 
         if isinstance(result, Result):
-            write_report(self._report, task, source, result, curve=self._curve, facts=facts)
+            write_report(self._report, task, source, result, curve=self._curve, facts=facts, sureness=sureness)
         elif result.alone is not None:
-            write_report(self._report, task, source, result.alone, curve=self._curve, facts=facts)
+            write_report(self._report, task, source, result.alone, curve=self._curve, facts=facts, sureness=sureness)
         elif self._sections is not None:
-            self._sections.write(self._report, task, source, result, facts)
+            self._sections.write(self._report, task, source, result, facts, sureness)
 
     @property
     def told(self) -> str | None:

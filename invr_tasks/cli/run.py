@@ -18,6 +18,7 @@ from invr_tasks.cli.parse import UsageError, parse
 if TYPE_CHECKING:
     from invr_core.video import Video
     from invr_tasks.cli.files import Further
+    from invr_tasks.cli.noted import Noted
     from invr_tasks.cli.preview import Preview
     from invr_tasks.cli.progress import Reporter
     from invr_tasks.engine import Crew
@@ -83,6 +84,7 @@ def run_one(
     from invr_core.device import resolve
     from invr_core.storage import load
     from invr_tasks.cli.files import check_outputs, further_inputs, open_source, paths_of
+    from invr_tasks.cli.noted import Noted
     from invr_tasks.cli.parts import Beside
     from invr_tasks.cli.preview import Preview
     from invr_tasks.cli.progress import Reporter
@@ -95,7 +97,10 @@ def run_one(
     extras = further_inputs(task, parsed)
     stored = [parsed.file.rep] if parsed.file.rep else []
     inputs, new = [parsed.input, *paths_of(extras)], parsed.file.keep if kept is None else None
-    check_outputs([*inputs, *stored], parsed.output, parsed.file.save_rep, parsed.report, new)
+    check_outputs(
+        [*inputs, *stored], parsed.output, parsed.file.save_rep, parsed.report, new, confidence=parsed.confidence
+    )
+    _check_confidence(task, parsed)
     if crew is None:
         resolve(parsed.fit.device)
     else:
@@ -113,10 +118,11 @@ def run_one(
         if parsed.preview is not None and model is not None:
             preview = Preview(task, source, parsed.preview, model, config, reporter.note)
             source, config = preview.source, preview.config
+        asked = bool(parsed.confidence or parsed.report)
         result: Any
         if rep is not None:
             beside = Beside(None, 32, parsed.report, 1, reporter)
-            result = run_task(task, source, rep=rep)
+            result = run_task(task, source, rep=rep, confidence=asked)
         else:
             cuts, count = _cuts(source.video, task.minimum_frames, parsed, preview, reporter.note)
             beside = Beside(parsed.file.save_rep, parsed.file.bits, parsed.report, count, reporter)
@@ -134,18 +140,24 @@ def run_one(
                 keep=kept,
                 unfinished=unfinished,
                 ahead=fitting_ahead(arguments, kept, cuts, crew, reporter.note) if crew and kept else None,
+                confidence=asked,
             )
         fitting = preview.fitting if preview else 0.0
-        rendering = _write(result.video, parsed, preview, reporter)
-        beside.write(task, source, result, _facts(parsed, extras, time.monotonic() - started))
+        noted = Noted(result.video, result.confidence, bool(parsed.confidence)) if result.confidence else None
+        rendering = _write(noted.video if noted else result.video, noted, parsed, preview, reporter)
+        facts = _facts(parsed, extras, time.monotonic() - started)
+        beside.write(task, source, result, facts, noted.sureness if noted else None)
         if kept is not None and kept.begun:
             reporter.note(f"{kept.folder} keeps what was fitted; remove it when it is of no more use")
-    wrote(parsed.quiet, parsed.output, result.video, time.monotonic() - started, beside.told, parsed.report)
+    others = (beside.told, parsed.report, parsed.confidence if noted else None)
+    wrote(parsed.quiet, parsed.output, result.video, time.monotonic() - started, *others)
+    if noted and not parsed.quiet:
+        print(noted.sureness.told())
     if preview and not parsed.quiet:
         print(preview.told(result, rendering - (preview.fitting - fitting), opened - started))
 
 
-def _write(video: Video, parsed: Any, preview: Preview | None, reporter: Reporter) -> float:
+def _write(video: Video, noted: Noted | None, parsed: Any, preview: Preview | None, reporter: Reporter) -> float:
     """Render an answer and write it; the seconds that it took. That of an excerpt begins at 0, and has no sound."""
     from invr_core.io import save_video
 
@@ -154,7 +166,12 @@ def _write(video: Video, parsed: Any, preview: Preview | None, reporter: Reporte
     if preview is None:
         save_video(shown, parsed.output, reporter.note, beside=parsed.input, audio=not parsed.clip.no_audio)
     else:
-        save_video(replace(shown, times=shown.times - shown.times[0]), parsed.output, reporter.note)
+        shown = replace(shown, times=shown.times - shown.times[0])
+        save_video(shown, parsed.output, reporter.note)
+    if parsed.confidence and noted is None:
+        reporter.note(f"{parsed.confidence} is not written: the task cannot tell how sure it is of this")
+    elif parsed.confidence and noted is not None:
+        noted.save(parsed.confidence, shown.times, reporter.note)
     return time.monotonic() - began
 
 
@@ -258,6 +275,13 @@ def _check_preview(parsed: Any) -> None:
     others = [name for name, given in (("--rep", parsed.file.rep), ("--save-rep", parsed.file.save_rep)) if given]
     if others:
         raise BadInput(f"--preview fits a small excerpt, which {others[0]} is not of; leave one of them out")
+
+
+def _check_confidence(task: Any, parsed: Any) -> None:
+    from invr_tasks.task import Task
+
+    if parsed.confidence and type(task).with_confidence is Task.with_confidence:
+        raise BadInput(f"the task {type(task).__name__} cannot tell how sure it is; leave --confidence out")
 
 
 def _check_bits(file: RepOptions) -> None:

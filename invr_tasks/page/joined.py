@@ -10,6 +10,7 @@ from typing import Any
 
 from invr_core.errors import BadInput
 from invr_core.representation import Representation
+from invr_tasks.confidence import Sureness
 from invr_tasks.page.cautions import cautions
 from invr_tasks.page.curve import Curve
 from invr_tasks.page.gallery import Gallery, Moment, gallery
@@ -71,6 +72,7 @@ class Sections:
         source: Source,
         joined: Joined,
         facts: Mapping[str, object] | None = None,
+        sureness: Sureness | None = None,
     ) -> None:
         """Write the page; see `invr_tasks.page.report.write_report`.
 
@@ -80,6 +82,7 @@ class Sections:
             source: the whole.
             joined: the answer, which has been read.
             facts: further lines for the table of what was asked.
+            sureness: how sure each frame of the answer is, where the task told.
 
         Raises:
             BadInput: if no part was fitted.
@@ -102,9 +105,9 @@ class Sections:
             task=type(task).__name__,
             answer=joined.video,
             figures=figures(result, None, series, None),
-            cautions=cautions(result, series, False, shown, self._latest),
+            cautions=cautions(result, series, False, shown, self._latest, sureness),
             shown=shown,
-            plots=plots([series], series, False, shown, None),
+            plots=plots([series], series, False, shown, None, sureness),
             settings=settings(task, source, result, told),
             origin=origin(result),
         )

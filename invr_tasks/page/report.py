@@ -15,6 +15,7 @@ from markupsafe import Markup
 
 from invr_core.atomic import atomic_file
 from invr_core.video import Video
+from invr_tasks.confidence import Sureness
 from invr_tasks.metrics import compare
 from invr_tasks.page.cautions import cautions
 from invr_tasks.page.curve import Curve
@@ -38,6 +39,7 @@ def write_report(
     scored: Score | None = None,
     curve: Curve | None = None,
     facts: Mapping[str, object] | None = None,
+    sureness: Sureness | None = None,
 ) -> None:
     """Write a run as one HTML file to look at, atomically: nothing in it is loaded from elsewhere.
 
@@ -53,6 +55,7 @@ def write_report(
         scored: of `invr_tasks.run.score` for this truth; None to compare here.
         curve: that noted the fit; None leaves out how it went.
         facts: further lines for the table of what was asked, such as names of files.
+        sureness: how sure the answer is, frame by frame; None leaves it out.
 
     Raises:
         BadOutput: if the name ends otherwise, or cannot be written.
@@ -76,9 +79,9 @@ def write_report(
         task=type(task).__name__,
         answer=result.video,
         figures=figures(result, known, fitted, curve),
-        cautions=cautions(result, series[0], known is not None, shown, curve),
+        cautions=cautions(result, series[0], known is not None, shown, curve, sureness),
         shown=shown,
-        plots=plots(series, fitted, known is not None, shown, curve),
+        plots=plots(series, fitted, known is not None, shown, curve, sureness),
         settings=settings(task, source, result, facts or {}),
         origin=origin(result),
     )
@@ -113,7 +116,12 @@ def _scores(
 
 
 def plots(
-    series: Sequence[Series], fitted: Series, known: bool, shown: Gallery, curve: Curve | None
+    series: Sequence[Series],
+    fitted: Series,
+    known: bool,
+    shown: Gallery,
+    curve: Curve | None,
+    sureness: Sureness | None,
 ) -> list[tuple[str, Any]]:
     """A caption and an SVG for each."""
     first = series[0]
@@ -125,6 +133,10 @@ def plots(
         given = (fitted.name, list(zip(fitted.times, fitted.psnr, strict=True)))
         told.append(("How well the fit explains what was given, over time", [given], []))
     drawn = [(title, Curves(title, "seconds of the clip", "PSNR, dB", line, mark).svg()) for title, line, mark in told]
+    if sureness is not None and sureness.values:
+        title = "The answer's confidence over time; the rings are the least sure instants"
+        line = [("confidence", list(zip(sureness.times, sureness.values, strict=True)))]
+        drawn.append((title, Curves(title, "seconds of the clip", "confidence", line, sureness.least()).svg()))
     if curve is not None and curve.points:
         title = "The fit: PSNR of recent batches"
         drawn.append((title, Curves(title, "seconds of the fit", "PSNR, dB", [("recent batches", curve.points)]).svg()))

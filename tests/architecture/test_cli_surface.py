@@ -60,7 +60,7 @@ def taken_by(text: str) -> Iterator[str]:
         name = re.split(r" {2,}", entry)[0]
         given = re.findall(r"\((default: (?:[^()]|\([^()]*\))*|required|repeatable)\)", entry)
         if name != "-h, --help":
-            yield " ".join([name, *given[-1:]]).replace("  ", " ")
+            yield " ".join([name, *(" ".join(each.split()) for each in given[-1:])])
 
 
 def test_the_command_line_is_what_was_announced() -> None:
