@@ -155,8 +155,9 @@ def run_shots(
         KeyboardInterrupt: if Ctrl-C stops a run that is kept, or whose fits are no good unless they are finished.
         InvrError: as `invr_tasks.run.run`; what can be known before the first fit is refused before it.
     """
+    said = tell or silent
     fits, parts, asked = _fits(
-        task, source, cuts, piece, model, fit_config, on_step, on_part, on_done, tell or silent, keep, unfinished, confidence
+        task, source, cuts, piece, model, fit_config, on_step, on_part, on_done, said, keep, unfinished, confidence
     )
     fits.check()
     if ahead is not None and keep is not None:
@@ -192,7 +193,9 @@ def fit_part(
         KeyboardInterrupt: if Ctrl-C stops it.
         InvrError: as `run_shots`.
     """
-    fits, _, _ = _fits(task, source, cuts, piece, model, fit_config, on_step, on_part, None, keep.tell, keep, False, False)
+    fits, _, _ = _fits(
+        task, source, cuts, piece, model, fit_config, on_step, on_part, None, keep.tell, keep, False, False
+    )
     fits.fit(which)
 
 

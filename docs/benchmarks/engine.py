@@ -50,7 +50,8 @@ def main() -> None:
     parser.add_argument("--named", type=int, default=2000)
     options = parser.parse_args()
     for record in chain(overhead(options), driver(options), speed(options)):
-        print(json.dumps({**record, "load_average": os.getloadavg()[0], "provenance": provenance(0, "cpu")}), flush=True)
+        record |= {"load_average": os.getloadavg()[0], "provenance": provenance(0, "cpu")}
+        print(json.dumps(record), flush=True)
 
 
 def speed(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
