@@ -23,6 +23,7 @@ GROUPS = {
     "interop": "interop",
     "test": "test",
     "docs": "docs",
+    "ray": "ray",
     "dev": "dev",
 }
 """What asks for a distribution: running ``invr``, or one of its extras; the first that does is named."""

@@ -18,6 +18,10 @@ RENDERED, SHOWN, ASKED = 400, 48, 1 << 30
 """Bytes a pixel of a picture that a network renders (260 and 360 were measured, cwrnn and hnerv at 1920x1080), and of
 one that is resized and written; and the need, in bytes, from which on it is asked what is free."""
 
+CARRIED, CARRIED_CHANNEL = 64, 12
+"""Bytes a pixel of each frame that is carried to an instant, and of each of its channels (84 in all were measured for 3
+channels, without what a network adds to find the motion)."""
+
 
 def available(device: torch.device) -> int | None:
     """Free bytes on a device; None where that cannot be told."""
@@ -97,4 +101,27 @@ def require_picture(native: tuple[int, int], shown: tuple[int, int], device: tor
     fits = f"{int(width * shrink)}x{int(height * shrink)} would fit" if left > SHOWN else "none of this clip would fit"
     raise NotEnoughMemory(
         f"a frame of {width}x{height} takes about {needed / 2**30:.1f} GiB, {free / 2**30:.1f} GiB are free; {fits}"
+    )
+
+
+def require_carried(frames: int, size: tuple[int, int], channels: int, device: torch.device) -> None:
+    """Refuse to bring so many frames to one instant that they would not fit.
+
+    Args:
+        frames: how many are brought.
+        size: (H, W) that they are brought to, in pixels.
+        channels: of each.
+        device: where it is computed.
+
+    Raises:
+        NotEnoughMemory: with what is needed, what is free, and how many frames would fit.
+    """
+    each = math.prod(size) * (CARRIED + channels * CARRIED_CHANNEL)
+    free = available(device) if frames * each > ASKED else None
+    if free is None or frames * each <= free:
+        return
+    raise NotEnoughMemory(
+        f"bringing {frames} frames of {size[1]}x{size[0]} together takes about {frames * each / 2**30:.1f} GiB and "
+        f"{free / 2**30:.1f} GiB are free on {device}; {free // each} would fit: let the task reach less far, or give "
+        "a smaller clip"
     )

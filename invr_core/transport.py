@@ -14,6 +14,7 @@ from torch import Tensor
 
 from invr_core.errors import Unsupported
 from invr_core.fill import fill
+from invr_core.memory import require_carried
 from invr_core.representation import Motion, Representation
 from invr_core.sampling import sample, target_grid
 from invr_core.video import Video
@@ -87,8 +88,10 @@ def transport(
 
     Raises:
         OutOfSpan: if an instant lies outside its span.
+        NotEnoughMemory: if so many frames of that size do not fit in memory.
     """
     indices = list(frames)
+    require_carried(len(indices), rep.size, video.channels, rep.device)
     there = video.times[indices]
     try:
         motion = rep.motion(torch.full_like(there, time), there)

@@ -87,6 +87,11 @@ class Kept:
             left.unlink()
         return kept
 
+    @classmethod
+    def shared(cls, folder: str, tell: Note = silent) -> Self:
+        """The run of another process, which has begun it and holds it: to `keep` a part of it."""
+        return cls(Path(folder).resolve(), (), os.getcwd(), {}, {}, tell)
+
     def begin(self) -> None:
         """Write down what was asked, unless that is done; to be called before the first fit.
 
@@ -110,6 +115,10 @@ class Kept:
     def begun(self) -> bool:
         """Whether there is something that can be gone on with."""
         return self._lock is not None
+
+    def holds(self, part: int) -> bool:
+        """Whether something is kept of a part that was fitted."""
+        return self._file(part).exists()
 
     def fitted(self, part: int, device: str) -> Fitted | None:
         """What was fitted to a part, if that is done."""

@@ -18,6 +18,7 @@ from invr_core.observation import Observation
 from invr_core.query import Query
 from invr_core.representation import Representation
 from invr_core.video import Video
+from invr_tasks.confidence import parted
 from invr_tasks.task import Source, Task
 
 if TYPE_CHECKING:
@@ -40,12 +41,15 @@ class Result:
         representation: what it is rendered from; it can be asked for other things, or saved.
         seconds: how long the fit took; 0 if a representation was given.
         interrupted: whether the fit was stopped (Ctrl-C) before its end.
+        confidence: how sure the answer is, one channel in [0, 1] on its clock, see `invr_tasks.confidence`; None where
+            it was not asked for, or the task cannot tell. Frames that are read of both in turn are made once.
     """
 
     video: Video
     representation: Representation
     seconds: float
     interrupted: bool = False
+    confidence: Video | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -143,6 +147,7 @@ def run(
     rep: Representation | None = None,
     on_step: OnStep | None = None,
     keep: Checkpoints | None = None,
+    confidence: bool = False,
 ) -> Result:
     """Fit the source as the task observes it, and render what it plans.
 
@@ -154,6 +159,7 @@ def run(
         rep: a representation fitted before; the fit is then left out.
         on_step: called during the fit.
         keep: as in `invr_core.fitting.fit`.
+        confidence: whether the result should say how sure it is, where the task can tell.
 
     Raises:
         InvrError: if something cannot be done; all that can be known before the fit is refused before it.
@@ -161,14 +167,15 @@ def run(
     job = prepare(task, source)
     if rep is not None:
         accept(task, job, rep)
-        return Result(task.render(rep, source), rep, 0.0)
+        return _answered(task, source, Result(task.render(rep, source), rep, 0.0), confidence)
     model = default_model() if model is None else model
     check_parts(task, job, model)
     prior = task.prior if type(task).prior is not Task.prior else None
     started = time.perf_counter()
     rep = fit(job.observation, model, fit_config or FitConfig(), prior=prior, on_step=on_step, keep=keep)
     seconds = time.perf_counter() - started
-    return Result(task.render(rep, source), rep, seconds, bool(getattr(rep, "info", {}).get("interrupted", False)))
+    interrupted = bool(getattr(rep, "info", {}).get("interrupted", False))
+    return _answered(task, source, Result(task.render(rep, source), rep, seconds, interrupted), confidence)
 
 
 def score(
@@ -240,6 +247,15 @@ def within(times: torch.Tensor, span: tuple[float, float], what: str) -> None:
     outside = times[~((times >= span[0] - TOLERANCE) & (times <= span[1] + TOLERANCE))]  # NaN is outside, too
     if len(outside):
         raise OutOfSpan(f"{float(outside[0]):g} s lies outside {what}, which spans {span[0]:g} to {span[1]:g} s")
+
+
+def _answered(task: Task[Any], source: Source, plain: Result, confidence: bool) -> Result:
+    """A result, with its confidence if that is asked for and the task can tell."""
+    both = task.with_confidence(plain.representation, source) if confidence else None
+    if both is None:
+        return plain
+    video, sure = parted(both)
+    return replace(plain, video=video, confidence=sure)
 
 
 def _title(task: Task[Any]) -> str:

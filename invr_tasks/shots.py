@@ -17,6 +17,7 @@ from invr_core.io.notes import silent
 from invr_core.models.base import ModelConfig
 from invr_core.query import Query
 from invr_core.video import Video
+from invr_tasks.confidence import parted
 from invr_tasks.keeping import Kept
 from invr_tasks.pieces import PIECE, Part, parts_of
 from invr_tasks.run import OnStep, Result, check_parts, default_model, prepare, run
@@ -24,6 +25,12 @@ from invr_tasks.task import Source, Task
 
 OnPart = Callable[[Part], None]
 """Is told that the fit of a part begins."""
+OnDone = Callable[["Done"], None]
+"""Is told that the fit of a part has ended, while what was fitted is in memory."""
+Ahead = Callable[[Sequence[tuple[int, str]]], None]
+"""Is told which parts are to be fitted, each with its title."""
+BOTH = 4
+"""Channels of an answer with its confidence."""
 Tell = Callable[[str], None]
 """Is told, in a line, what the user should know."""
 
@@ -37,11 +44,32 @@ class Joined:
             been done; the last two are held in memory, and one that is gone back to later is fitted again.
         parts: of the clip.
         alone: of the only part that there is; None where there are several, or where it is too short to fit.
+        confidence: as that of a `Result`; it is 0 where a part shows the trivial answer.
     """
 
     video: Video
     parts: tuple[Part, ...]
     alone: Result | None
+    confidence: Video | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Done:
+    """A part that has been fitted.
+
+    Args:
+        number: of the part, from 0 on.
+        part: which.
+        task: that was run on it.
+        source: it was run on.
+        result: its answer, and what was fitted.
+    """
+
+    number: int
+    part: Part
+    task: Task[Any]
+    source: Source
+    result: Result
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,9 +113,12 @@ def run_shots(
     fit_config: FitConfig | None = None,
     on_step: OnStep | None = None,
     on_part: OnPart | None = None,
+    on_done: OnDone | None = None,
     tell: Tell | None = None,
     keep: Kept | None = None,
     unfinished: bool = True,
+    ahead: Ahead | None = None,
+    confidence: bool = False,
 ) -> Joined:
     """Run a task on each shot by itself, and on a long one in pieces.
 
@@ -111,23 +142,85 @@ def run_shots(
         fit_config: as in `invr_tasks.run.run`, for the whole clip.
         on_step: called during each fit.
         on_part: called before each fit.
+        on_done: called once for each part, when it is fitted; or found fitted, where a run is gone on with.
         tell: called where a part shows the trivial answer, and when a fit was stopped.
         keep: where each part is kept once it is fitted, and the state of the fit that is running; what it holds already
             is not fitted again.
         unfinished: whether what a fit has found until Ctrl-C stopped it is good enough to be shown.
+        ahead: of a run that is kept: is told, before the first fit, which parts are not fitted yet, and may have that
+            done elsewhere, by `fit_part`. What it leaves is fitted here.
+        confidence: as in `invr_tasks.run.run`.
 
     Raises:
         KeyboardInterrupt: if Ctrl-C stops a run that is kept, or whose fits are no good unless they are finished.
         InvrError: as `invr_tasks.run.run`; what can be known before the first fit is refused before it.
     """
+    said = tell or silent
+    fits, parts, asked = _fits(
+        task, source, cuts, piece, model, fit_config, on_step, on_part, on_done, said, keep, unfinished, confidence
+    )
+    fits.check()
+    if ahead is not None and keep is not None:
+        keep.begin()
+        ahead([(which, job.part.title) for which, job in enumerate(fits.jobs) if job.fitted and not keep.holds(which)])
+    video, sure = _joined(fits.jobs, fits, asked.times), None
+    if video.channels == BOTH:
+        video, sure = parted(video)
+    return Joined(video, tuple(parts), fits.results.get(0) if len(parts) == 1 else None, sure)
+
+
+def fit_part(
+    which: int,
+    task: Task[Any],
+    source: Source,
+    cuts: Sequence[int] = (),
+    *,
+    keep: Kept,
+    piece: int = PIECE,
+    model: ModelConfig | None = None,
+    fit_config: FitConfig | None = None,
+    on_step: OnStep | None = None,
+    on_part: OnPart | None = None,
+) -> None:
+    """Fit one part of a run that is kept, and keep it: what `run_shots` would do for that part, perhaps elsewhere.
+
+    Args:
+        which: part, from 0 on.
+        task, source, cuts, piece, model, fit_config, on_step, on_part: as in `run_shots`, and the same as there.
+        keep: see `invr_tasks.keeping.Kept.shared`.
+
+    Raises:
+        KeyboardInterrupt: if Ctrl-C stops it.
+        InvrError: as `run_shots`.
+    """
+    fits, _, _ = _fits(
+        task, source, cuts, piece, model, fit_config, on_step, on_part, None, keep.tell, keep, False, False
+    )
+    fits.fit(which)
+
+
+def _fits(
+    task: Task[Any],
+    source: Source,
+    cuts: Sequence[int],
+    piece: int,
+    model: ModelConfig | None,
+    fit_config: FitConfig | None,
+    on_step: OnStep | None,
+    on_part: OnPart | None,
+    on_done: OnDone | None,
+    tell: Tell,
+    keep: Kept | None,
+    unfinished: bool,
+    confidence: bool,
+) -> tuple[_Fits, list[Part], Query]:
+    """The fits of a run, none of them begun; the parts, and what is asked for of the whole."""
     asked = prepare(task, source).query
     parts = parts_of(len(source.video), cuts, piece, task.minimum_frames)
     jobs = list(_split(task, source, parts, asked))
     model = default_model() if model is None else model
-    fits = _Fits(jobs, _shares(fit_config, jobs), model, on_step, on_part, tell or silent, keep, unfinished)
-    fits.check()
-    video = _joined(jobs, fits, asked.times)
-    return Joined(video, tuple(parts), fits.results.get(0) if len(parts) == 1 else None)
+    shares = _shares(fit_config, jobs)
+    return _Fits(jobs, shares, model, on_step, on_part, on_done, tell, keep, unfinished, confidence), parts, asked
 
 
 class _Fits:
@@ -139,9 +232,11 @@ class _Fits:
         model: the architecture.
         on_step: called during each fit.
         on_part: called before each fit.
+        on_done: see `run_shots`.
         tell: see `run_shots`.
         keep: see `run_shots`.
         unfinished: see `run_shots`.
+        confidence: see `run_shots`.
     """
 
     def __init__(
@@ -151,15 +246,19 @@ class _Fits:
         model: ModelConfig,
         on_step: OnStep | None,
         on_part: OnPart | None,
+        on_done: OnDone | None,
         tell: Tell,
         keep: Kept | None,
         unfinished: bool,
+        confidence: bool,
     ) -> None:
         self.jobs, self.shares, self.model = jobs, shares, model
         self.on_step, self.on_part, self.tell, self.keep = on_step, on_part, tell, keep
+        self.on_done, self._done = on_done, set[int]()
         self.results: dict[int, Result] = {}
-        self.unfinished, self.stopped = unfinished, False
+        self.unfinished, self.stopped, self.confidence = unfinished, False, confidence
         self._answers: dict[int, Video] = {}
+        self._tells = False
 
     def check(self) -> None:
         """Refuse what can be refused before the first fit, and tell what will not be fitted."""
@@ -187,26 +286,48 @@ class _Fits:
     def _made(self, which: int) -> Video:
         job = self.jobs[which]
         if self.stopped or not job.fitted:
-            return job.task.naive(job.source)
-        result = self._kept(which) or self._fitted(which)
+            return self._trivial(job)
+        if self.keep is not None:
+            self.keep.begin()
+        result = self._kept(which) or self.fit(which)
         self.results[which] = result
+        if self.on_done is not None and which not in self._done:
+            self._done.add(which)
+            self.on_done(Done(which, job.part, job.task, job.source, result))
         if result.interrupted:
             self._stop(which)
-        return result.video
+        if result.confidence is None:
+            return result.video
+        self._tells = True
+        return _with(result.video, result.confidence.read)
+
+    def _trivial(self, job: _Job) -> Video:
+        """The answer of a part that is not fitted: if the others say how sure they are, it is not sure at all."""
+        video = job.task.naive(job.source)
+        if not self._tells:
+            return video
+        return _with(video, lambda indices: torch.zeros(len(indices), 1, *video.size))
 
     def _kept(self, which: int) -> Result | None:
         """What comes of a part that was fitted before."""
         rep = self.keep.fitted(which, self.shares[which].device) if self.keep else None
-        return run(self.jobs[which].task, self.jobs[which].source, rep=rep) if rep else None
+        return run(self.jobs[which].task, self.jobs[which].source, rep=rep, confidence=self.confidence) if rep else None
 
-    def _fitted(self, which: int) -> Result:
+    def fit(self, which: int) -> Result:
+        """Fit a part, and keep it where the run is kept."""
         job, share, keep = self.jobs[which], self.shares[which], self.keep
-        if keep is not None:
-            keep.begin()
         if self.on_part is not None:
             self.on_part(job.part)
         states = keep.checkpoints(which) if keep is not None else None
-        result = run(job.task, job.source, model=self.model, fit_config=share, on_step=self.on_step, keep=states)
+        result = run(
+            job.task,
+            job.source,
+            model=self.model,
+            fit_config=share,
+            on_step=self.on_step,
+            keep=states,
+            confidence=self.confidence,
+        )
         if result.interrupted and (keep is not None or not self.unfinished):
             raise KeyboardInterrupt
         if keep is not None:
@@ -218,6 +339,11 @@ class _Fits:
         left = [job.part.title for job in self.jobs[which + 1 :] if job.fitted]
         rest = f"; not fitted any more, and shown by the trivial answer: {'; '.join(left)}" if left else ""
         self.tell(f"stopped; going on with what is fitted so far{rest}")
+
+
+def _with(video: Video, sure: Callable[[Sequence[int]], Tensor]) -> Video:
+    """An answer with its confidence as a fourth channel."""
+    return replace(video, channels=BOTH, read=lambda indices: torch.cat([video.read(indices), sure(indices)], 1))
 
 
 def _split(task: Task[Any], source: Source, parts: Sequence[Part], asked: Query) -> Iterator[_Job]:

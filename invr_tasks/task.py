@@ -15,6 +15,7 @@ from invr_core.observation import Observation
 from invr_core.query import Query
 from invr_core.representation import Representation
 from invr_core.video import Video
+from invr_tasks.confidence import parted
 
 
 @dataclass(frozen=True)
@@ -94,6 +95,19 @@ class Task(ABC, Generic[C]):
         """The answer: by default the representation's own picture of the plan."""
         return replace(as_video(rep, self.plan(source)), depth=source.video.depth)
 
+    def with_confidence(self, rep: Representation, source: Source) -> Video | None:
+        """The answer of `render`, to the bit, and as a fourth channel how sure each of its pixels is.
+
+        Both are made in one pass, and only where someone asks. `invr_tasks.confidence.confidence_of` says what the
+        numbers mean. None, the default, where the task cannot tell.
+        """
+        return None
+
+    def confidence(self, rep: Representation, source: Source) -> Video | None:
+        """How sure the answer is, one channel in [0, 1], of its times and size: that of `with_confidence` by itself."""
+        both = self.with_confidence(rep, source)
+        return None if both is None else parted(both)[1]
+
     def judged(self, source: Source, truth: Video) -> Video | None:
         """Where scores count: a one-channel video of weights at the instants that are judged.
 
@@ -138,7 +152,7 @@ def frame_by_frame(video: Video, draw: Callable[[int], Tensor]) -> Video:
 
     Args:
         video: the other one.
-        draw: the index of a frame -> (1, 3, H, W).
+        draw: the index of a frame -> (1, C, H, W), with as many channels as the video has.
 
     Example:
         >>> video = Video.of(torch.zeros(3, 3, 4, 4))

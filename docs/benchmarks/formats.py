@@ -21,6 +21,7 @@ import numpy as np
 
 from invr_core.errors import InvrError
 from invr_core.io import open_video, save_video
+from invr_core.io.light import Light
 
 FRAMES = 12
 TICK = Fraction(1, 90_000)
@@ -35,29 +36,32 @@ class Format:
     pixels: str
     sound: str | None
     tags: tuple[int, int, int, int] | None = None
+    light: str = ""
+    aspect: Fraction = Fraction(1)
 
 
 HDR = (9, 16, 9, 1)
+LIGHT = "master-display=G(13250,34500)B(7500,3000)R(34000,16000)WP(15635,16450)L(10000000,50):max-cll=1000,400"
 FORMATS = [
     Format(".mp4", "libx264", "yuv420p", "aac"),
     Format(".mp4", "libx264", "yuv444p", "ac3"),
     Format(".mp4", "libx264", "yuv420p10le", "aac", HDR),
     Format(".mp4", "libx265", "yuv420p", "aac"),
-    Format(".mp4", "libx265", "yuv420p10le", "aac", HDR),
+    Format(".mp4", "libx265", "yuv420p10le", "aac", HDR, LIGHT),
     Format(".mp4", "libsvtav1", "yuv420p10le", "libopus", HDR),
     Format(".mp4", "mpeg4", "yuv420p", "libmp3lame"),
-    Format(".mov", "prores_ks", "yuv422p10le", "pcm_s16le", (1, 1, 1, 1)),
+    Format(".mov", "prores_ks", "yuv422p10le", "pcm_s16le", (1, 1, 1, 1), aspect=Fraction(4, 3)),
     Format(".mov", "libx264", "yuv420p", "pcm_s24le"),
     Format(".mkv", "ffv1", "yuv420p", "flac"),
     Format(".mkv", "ffv1", "gbrp16le", "pcm_s24le"),
-    Format(".mkv", "libx264", "yuv420p", "eac3"),
-    Format(".mkv", "libx265", "yuv420p12le", "libopus", HDR),
+    Format(".mkv", "libx264", "yuv420p", "eac3", aspect=Fraction(16, 15)),
+    Format(".mkv", "libx265", "yuv420p12le", "libopus", HDR, LIGHT),
     Format(".webm", "libvpx-vp9", "yuv420p", "libopus"),
     Format(".webm", "libvpx", "yuv420p", "libopus"),
     Format(".avi", "mpeg4", "yuv420p", "libmp3lame"),
     Format(".avi", "ffv1", "bgr0", "pcm_s16le"),
     Format(".ts", "libx264", "yuv420p", "aac"),
-    Format(".ts", "mpeg2video", "yuv420p", "mp2"),
+    Format(".ts", "mpeg2video", "yuv420p", "mp2", aspect=Fraction(32, 27)),
     Format(".flv", "libx264", "yuv420p", "aac"),
     Format(".gif", "gif", "rgb8", None),
 ]
@@ -76,7 +80,10 @@ def make(path: Path, format: Format, rate: str) -> None:
     """A moving gradient, with a tone."""
     with av.open(str(path), "w") as container:
         steady = {"25": Fraction(25), "29.97": Fraction(30000, 1001)}.get(rate)
-        video: Any = container.add_stream(format.codec, rate=steady or 25)
+        said = ":".join(filter(None, ("log-level=none", "repeat-headers=1", format.light)))
+        options = {"x265-params": said} if format.codec == "libx265" else {}
+        video: Any = container.add_stream(format.codec, rate=steady or 25, options=options)
+        video.codec_context.sample_aspect_ratio = format.aspect
         video.width, video.height, video.pix_fmt = 96, 64, format.pixels
         video.time_base = video.codec_context.time_base = 1 / steady if steady else TICK
         if format.tags:
@@ -126,6 +133,15 @@ def tags_of(path: Path) -> list[int]:
         return [int(context.color_primaries), int(context.color_trc)]
 
 
+def beside_of(path: Path) -> tuple[str, bool]:
+    """The shape of a pixel, and whether there is HDR mastering data."""
+    with av.open(str(path)) as container:
+        stream = container.streams.video[0]
+        light = Light.of(next(container.decode(stream)))
+        ratio = stream.sample_aspect_ratio or Fraction(1)
+        return f"{ratio.numerator}:{ratio.denominator}", light.primaries is not None and light.level is not None
+
+
 def survived(path: Path, output: Path) -> dict[str, Any]:
     """What of a clip is in what is written from it."""
     notes: list[str] = []
@@ -148,6 +164,8 @@ def survived(path: Path, output: Path) -> dict[str, Any]:
         if same
         else None,
         "tags": [tags_of(path), tags_of(output)],
+        "aspect": [beside_of(path)[0], beside_of(output)[0]],
+        "hdr_data": [beside_of(path)[1], beside_of(output)[1]],
         "notes": [note.replace(str(path.parent), "") for note in notes],
     }
 

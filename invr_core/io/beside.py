@@ -21,6 +21,7 @@ from av.video.stream import VideoStream
 from invr_core.errors import BadFile
 from invr_core.io.colours import Colours
 from invr_core.io.decode import LENIENT, pictures_of
+from invr_core.io.light import Light
 from invr_core.io.notes import Note
 from invr_core.io.to_rgb import upright
 
@@ -66,7 +67,7 @@ class Beside:
         self._lost = 0
 
     def _probe(self) -> None:
-        """Learn the tags, the shape of a pixel as it is shown, and where the last frame begins and ends."""
+        """Learn the tags, the shape of a pixel as it is shown, the light, and where the last frame begins and ends."""
         stream = self._pictures
         context = stream.codec_context
         self.colours = Colours(
@@ -78,6 +79,7 @@ class Beside:
         ratio = stream.sample_aspect_ratio or Fraction(1)
         turned = first is not None and any(step.startswith("transpose") for step in upright(first))
         self.aspect = 1 / ratio if turned else ratio
+        self.light = Light() if first is None else Light.of(first)
         with av.open(f"file:{self.path}", **LENIENT) as again:
             self.last, self.end = _last_frame(again, pictures_of(again, self.path))
 

@@ -13,6 +13,7 @@ from typing import ClassVar, Self
 
 import av
 import numpy as np
+import torch
 from av.packet import Packet
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
@@ -24,6 +25,7 @@ from invr_core.io.clock import ticks
 from invr_core.io.colours import Colours
 from invr_core.io.from_rgb import ToPalette, ToYUV420
 from invr_core.io.graph import Pixels
+from invr_core.io.matroska import ROOM, describe
 from invr_core.io.notes import Note
 from invr_core.video import Video
 
@@ -47,8 +49,8 @@ class Encoder(ABC):
     """FFmpeg's name of the coded pixel format."""
     depth: int = 8
     """Bits per sample of the pictures that `write` takes."""
-    keeps_shape: ClassVar[bool] = False
-    """Whether it can say that pixels are not square. Matroska could; PyAV offers no way to set it there."""
+    keeps_light: ClassVar[bool] = False
+    """Whether it can say on which display an HDR clip was mastered."""
 
     def __init__(self, file: Path, video: Video, note: Note, beside: Beside | None = None) -> None:
         self.video, self.note, self.beside = video, note, beside
@@ -60,12 +62,15 @@ class Encoder(ABC):
         stream = self.container.add_stream(self.codec, rate=self.rate, options=self.codec_options())
         assert isinstance(stream, VideoStream)
         self.stream = stream
+        stream.codec_context.thread_count = torch.get_num_threads()  # x264's bytes depend on it, not on the machine
         self.stream.height, self.stream.width = self.coded_size()
         self.stream.pix_fmt = self.pixels
         self.stream.time_base = self.stream.codec_context.time_base = self.tick
         self.tag()
         if beside is not None:
-            self._shape_pixels(beside.aspect)
+            self.stream.codec_context.sample_aspect_ratio = beside.aspect
+            if beside.light and not self.keeps_light:
+                self.note("its HDR mastering data is not kept; .mkv keeps it")
             beside.join(self.container, self.stream, max(-self.video.span[0], 0.0))
 
     @abstractmethod
@@ -102,12 +107,6 @@ class Encoder(ABC):
         context = self.stream.codec_context
         context.color_primaries, context.color_trc = colours.primaries, colours.transfer
         context.colorspace, context.color_range = colours.matrix, colours.range
-
-    def _shape_pixels(self, aspect: Fraction) -> None:
-        if self.keeps_shape:
-            self.stream.codec_context.sample_aspect_ratio = aspect
-        elif aspect != 1:
-            self.note(f"the shape of its pixels, {aspect.numerator}:{aspect.denominator}, is not kept; .mp4 keeps it")
 
     @abstractmethod
     def convert(self, picture: Pixels) -> Iterable[VideoFrame]:
@@ -161,6 +160,11 @@ class Encoder(ABC):
                     self.beside.rest()
         finally:
             self.container.close()
+        if error is None:
+            self.settle()
+
+    def settle(self) -> None:  # noqa: B027  # most formats need none
+        """Add to the finished file what could not be said before."""
 
 
 class H264(Encoder):
@@ -171,7 +175,6 @@ class H264(Encoder):
 
     container_format = "mp4"
     codec = "libx264"
-    keeps_shape = True
 
     def __init__(self, file: Path, video: Video, note: Note, beside: Beside | None = None) -> None:
         self._colours = (Colours() if beside is None else beside.colours).as_yuv()
@@ -181,10 +184,15 @@ class H264(Encoder):
             was = f"{video.size[1]}x{video.size[0]}"
             note(f"written as {width}x{height}, not {was}, since .mp4 needs even sizes; the edge is repeated")
         self._pad = ((0, height - video.size[0]), (0, width - video.size[1]), (0, 0))
+        self._prepare(width, height)
+
+    def _prepare(self, width: int, height: int) -> None:
         self._to_yuv = ToYUV420(width, height, self._colours)
 
     def choose(self, depth: int) -> tuple[str, int]:
         """Always 8 bits: what browsers play."""
+        if depth > 8:
+            self.note(f"its {depth} bits are written as 8; .mkv keeps them")
         return "yuv420p", 8
 
     def codec_options(self) -> dict[str, str]:
@@ -217,6 +225,19 @@ class FFV1(Encoder):
 
     container_format = "matroska"
     codec = "ffv1"
+    keeps_light = True
+
+    def __init__(self, file: Path, video: Video, note: Note, beside: Beside | None = None) -> None:
+        super().__init__(file, video, note, beside)
+        self._file = file
+        self._more = beside is not None and (beside.aspect != 1 or bool(beside.light))
+        if self._more:
+            self.stream.metadata["title"] = self.stream.metadata.get("title", "") + ROOM
+
+    def settle(self) -> None:
+        """The shape of a pixel, and the light of an HDR clip."""
+        if self.beside is not None and self._more:
+            describe(self._file, self.beside.aspect, self.beside.light)
 
     def codec_options(self) -> dict[str, str]:
         """Level 3, with checksums; level 1 where the picture is too narrow for the slices of level 3."""

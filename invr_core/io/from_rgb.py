@@ -6,11 +6,12 @@ from collections.abc import Iterator
 from fractions import Fraction
 
 import av.filter
+import numpy as np
 from av.video.format import VideoFormat
 from av.video.frame import VideoFrame
 
-from invr_core.io.colours import MATRICES, RANGES, Colours
-from invr_core.io.graph import Chain, Pixels
+from invr_core.io.colours import FULL, MATRICES, RANGES, Colours
+from invr_core.io.graph import Chain, Pixels, fill
 
 
 class ToYUV420:
@@ -32,6 +33,40 @@ class ToYUV420:
     def __call__(self, picture: Pixels) -> VideoFrame:
         """A frame of yuv420p from an (H, W, 3) picture."""
         frame = self._chain(VideoFrame.from_ndarray(picture, "rgb24"))
+        frame.colorspace, frame.color_range = self._colours.matrix, self._colours.range
+        return frame
+
+
+class ToYUV420P10:
+    """Turns 16-bit RGB into yuv420p10le; width and height must be even.
+
+    The matrix is computed here, as it is in reading: FFmpeg's own is coarser for more than 8 bits. Chroma is shrunk by
+    FFmpeg.
+
+    Args:
+        width: of the pictures.
+        height: of the pictures.
+        colours: matrix and range to turn them into.
+    """
+
+    def __init__(self, width: int, height: int, colours: Colours) -> None:
+        self._colours, self._matrix, extent = colours, MATRICES[colours.matrix], RANGES[colours.range]
+        scale = f"scale=in_range={extent}:out_range={extent}:flags=bicubic+accurate_rnd"
+        self._chain = Chain(width, height, "yuv444p10le", [scale, "format=yuv420p10le"])
+
+    def __call__(self, picture: Pixels) -> VideoFrame:
+        """A frame of yuv420p10le from an (H, W, 3) picture."""
+        r, g, b = (picture[..., channel].astype(np.float32) / 65535 for channel in range(3))
+        matrix, full = self._matrix, self._colours.range == FULL
+        luma = matrix.red * r + (1 - matrix.red - matrix.blue) * g + matrix.blue * b
+        blue, red = (b - luma) / (2 * (1 - matrix.blue)), (r - luma) / (2 * (1 - matrix.red))
+        light, colour, black = (1023, 1023, 0) if full else (219 * 4, 224 * 4, 16 * 4)
+        whole = VideoFrame(picture.shape[1], picture.shape[0], "yuv444p10le")
+        for plane, values in zip(
+            whole.planes, (luma * light + black, blue * colour + 512, red * colour + 512), strict=True
+        ):
+            fill(plane, np.rint(values).clip(0, 1023).astype(np.uint16))
+        frame = self._chain(whole)
         frame.colorspace, frame.color_range = self._colours.matrix, self._colours.range
         return frame
 

@@ -52,3 +52,10 @@ def samples(plane: VideoPlane) -> Pixels:
     """The 16-bit samples of a plane, (H, W) uint16, without the padding of its rows."""
     held: Pixels = np.frombuffer(memoryview(cast(Any, plane)), np.uint16)
     return held.reshape(plane.height, plane.line_size // 2)[:, : plane.width]
+
+
+def fill(plane: VideoPlane, values: Pixels) -> None:
+    """Put 16-bit samples, (H, W) uint16, into a plane."""
+    padded = np.zeros((plane.height, plane.line_size // 2), np.uint16)
+    padded[:, : plane.width] = values
+    plane.update(padded.tobytes())

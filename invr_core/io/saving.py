@@ -15,6 +15,7 @@ from invr_core.errors import BadInput, BadOutput
 from invr_core.io.beside import Beside
 from invr_core.io.encode import FFV1, GIF, H264, Encoder
 from invr_core.io.graph import Pixels
+from invr_core.io.hevc import HEVC, LEAST, has_x265
 from invr_core.io.notes import Note, silent
 from invr_core.io.pictures import SUFFIXES
 from invr_core.io.targets import FRAME_NAME, check_output, kind, resolve
@@ -23,6 +24,7 @@ from invr_core.video import Video
 _BATCH = 32 * 2**20
 """Bytes of float frames that are read at a time."""
 _ENCODERS: dict[str, type[Encoder]] = {".mp4": H264, ".mkv": FFV1, ".gif": GIF}
+"""For each suffix; a deep ``.mp4`` has one of its own."""
 
 
 def save_video(
@@ -35,8 +37,9 @@ def save_video(
 ) -> None:
     """Write a video, atomically: a killed run leaves what was there before, never a broken file.
 
-    - ``.mp4``: H.264, 8-bit 4:2:0, tagged BT.709, plays in browsers. An odd width or height gains one repeated
-      column or row, since 4:2:0 cannot hold it.
+    - ``.mp4``: H.264, 8-bit 4:2:0, tagged BT.709, plays in browsers. A video of more than 8 bits becomes HEVC of 10
+      bits instead, as phones and cameras write it, if this PyAV has x265 and no side is below 64 pixels. An odd width
+      or height gains one repeated column or row, since 4:2:0 cannot hold it.
     - ``.mkv``: FFV1, lossless at the depth of the video; times are rounded to milliseconds, as Matroska has it
       (`open_video` undoes that for constant rates).
     - ``.gif``: 256 colours a frame, times rounded to 1/100 s, at most 50 frames per second.
@@ -78,11 +81,16 @@ def save_video(
                 with atomic_folder(target) as folder:
                     _write_pictures(video, folder)
             else:
-                with atomic_file(target) as file, _ENCODERS[what](file, video, tell, origin) as output:
+                with atomic_file(target) as file, _encoder(what, video)(file, video, tell, origin) as output:
                     for picture in _pictures(video, output.depth):
                         output.write(picture)
     except (OSError, FFmpegError) as error:
         raise BadOutput(f"{path} could not be written: {error.strerror or error}") from error
+
+
+def _encoder(what: str, video: Video) -> type[Encoder]:
+    deep = what == ".mp4" and video.depth > 8 and min(video.size) >= LEAST
+    return HEVC if deep and has_x265() else _ENCODERS[what]
 
 
 def _with_streams(beside: str | Path | None) -> Path | None:

@@ -9,7 +9,10 @@ from pathlib import Path
 
 from invr_core.errors import BadOutput
 
-ALLOWED = ".mp4 (H.264), .mkv (FFV1, lossless), .gif, or a folder of PNGs (a name with no suffix, or with / at its end)"
+ALLOWED = (
+    ".mp4 (H.264; HEVC for 10 bits), .mkv (FFV1, lossless), .gif, "
+    "or a folder of PNGs (a name with no suffix, or with / at its end)"
+)
 SUFFIXES = (".mp4", ".mkv", ".gif")
 FRAME_NAME = "{:06d}.png"
 _OURS = re.compile(r"[0-9]{6,}\.png")
@@ -28,7 +31,7 @@ def check_output(path: str | Path) -> None:
         >>> check_output("clip.avi")
         Traceback (most recent call last):
         ...
-        invr_core.errors.BadOutput: clip.avi cannot be written: .avi is not offered; give .mp4 (H.264), ...
+        invr_core.errors.BadOutput: clip.avi cannot be written: .avi is not offered; give .mp4 (H.264; ...
     """
     target = resolve(path)
     if kind(path) == "folder":

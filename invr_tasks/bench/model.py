@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -19,6 +19,7 @@ from invr_tasks.bench.jobs import Budget, Job
 from invr_tasks.bench.processes import alone
 from invr_tasks.bench.records import Record, append, check_writable
 from invr_tasks.bench.variants import Variant, check_options
+from invr_tasks.engine import Done
 from invr_tasks.operators import interpolation_split
 
 PEER = "hnerv"
@@ -26,6 +27,7 @@ PEER = "hnerv"
 KEY = ("clip", "frames", "size", "model", "variant", "params", "seed", "given", "budget", "device")
 """What tells one of these records from another; a later one takes an earlier one's place."""
 
+Spread = Callable[[Mapping[int, str]], Iterable[Done]]
 Work = Callable[..., Record]
 """How a measurement is made: `invr_tasks.bench.processes.alone`, or ``here`` for tests."""
 
@@ -91,7 +93,14 @@ class ModelBench:
 
 
 def run_models(
-    bench: ModelBench, out: Path, *, quiet: bool = False, work: Work | None = None, tell: Callable[[str], None] = print
+    bench: ModelBench,
+    out: Path,
+    *,
+    quiet: bool = False,
+    work: Work | None = None,
+    tell: Callable[[str], None] = print,
+    there: Sequence[Record] = (),
+    spread: Spread | None = None,
 ) -> list[Record]:
     """Fit, measure and append a record for each fit, as soon as it is done. A fit that fails is a record that says so.
 
@@ -101,33 +110,88 @@ def run_models(
         quiet: tell nothing.
         work: how a measurement is made; None for `invr_tasks.bench.processes.alone`.
         tell: is told one line a fit.
+        there: records of fits that are left out, but those of failures.
+        spread: has `measure_one` done for the fits of these places, with their titles, elsewhere; None for here.
 
     Returns:
-        The records.
+        The new records.
 
     Raises:
         BadInput: if the clip, a model, an option or a size will not do.
         BadOutput: if the file cannot be written.
         DeviceUnavailable: if the device is not there.
     """
-    device = str(resolve(bench.device))
+    device = bench.device if spread else str(resolve(bench.device))
     check_writable(out)
     check_variants(bench.variants)
     clip = benchmark_clip(bench.clip, bench.frames, bench.size)
     for job in replace(bench, seeds=bench.seeds[:1]).jobs(""):
         check_solvable(job, interpolation_split(clip, 2)[0] if job.given == "even" else clip)
-    about, records = {**facts(bench.clip, clip), "device": device}, list[Record]()
+    about, records = {"kind": "model", **facts(bench.clip, clip), "device": device}, list[Record]()
+    done = [record for record in there if all(record.get(name) == about[name] for name in KEY[:3])]
+    jobs = [job for job in enumerate(bench.jobs("", quiet)) if not _is_kept(job[1], done)]
+
+    def keep_record(job: Job, found: Record) -> None:
+        record = {**about, **found}
+        record["peer"] = held_against(record, [*done, *records])
+        append(out, record)
+        records.append(record)
+        if not quiet:
+            tell(in_a_line(job, record))
+
     with tempfile.TemporaryDirectory(prefix="invr-bench-") as folder:
-        kept = keep(clip, Path(folder))
-        del clip
-        for job in bench.jobs(str(kept), quiet):
-            record = {"kind": "model", **about, **measured(job, Path(folder), work or alone)}
-            record["peer"] = held_against(record, records)
-            append(out, record)
-            records.append(record)
-            if not quiet:
-                tell(in_a_line(job, record))
+        if spread is None:
+            kept = keep(clip, Path(folder))
+            del clip
+            for _, job in jobs:
+                keep_record(job, measured(replace(job, clip=str(kept)), Path(folder), work or alone))
+        else:
+            _collect(dict(jobs), spread, keep_record)
     return records
+
+
+def measure_one(bench: ModelBench, place: int, *, quiet: bool = False) -> Record:
+    """One fit of a benchmark by itself; its record without what is known of the clip.
+
+    Args:
+        bench: what is compared.
+        place: of the fit, among `ModelBench.jobs`.
+        quiet: tell nothing.
+    """
+    with tempfile.TemporaryDirectory(prefix="invr-bench-") as folder:
+        kept = keep(benchmark_clip(bench.clip, bench.frames, bench.size), Path(folder))
+        record = measured(bench.jobs(str(kept), quiet)[place], Path(folder), alone)
+    return {"device": str(resolve(bench.device)), **record}
+
+
+def _collect(jobs: Mapping[int, Job], spread: Spread, keep_record: Callable[[Job, Record], None]) -> None:
+    """Keep what comes, as it comes; but what is held against the peer not before the peer's, if that is to come."""
+    coming, waiting = dict(jobs), list[tuple[Job, Record]]()
+
+    def is_peer(job: Job) -> bool:
+        return (job.model, job.variant) == (PEER, "")
+
+    def is_to_come(job: Job) -> bool:
+        same = ("params", "seed", "given")
+        peers = (other for other in coming.values() if is_peer(other))
+        return any(all(getattr(peer, name) == getattr(job, name) for name in same) for peer in peers)
+
+    try:
+        for done in spread({place: job.title() for place, job in jobs.items()}):
+            job = coming.pop(done.index)
+            found = done.answer if done.failed is None else {**_asked(job), "failed": done.failed}
+            waiting.insert(0 if is_peer(job) else len(waiting), (job, found))
+            for one in [one for one in waiting if not is_to_come(one[0])]:
+                waiting.remove(one)
+                keep_record(*one)
+    finally:
+        for one in waiting:
+            keep_record(*one)
+
+
+def _is_kept(job: Job, records: Sequence[Record]) -> bool:
+    asked = _asked(job)
+    return any("failed" not in one and all(one.get(name) == asked[name] for name in asked) for one in records)
 
 
 def check_variants(variants: Sequence[Variant]) -> None:

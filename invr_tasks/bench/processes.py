@@ -6,14 +6,12 @@ python -m invr_tasks.bench.processes < job.json
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 import sys
 from typing import Any
 
 from invr_core.errors import InvrError
-from invr_core.threads import wait_briefly
 from invr_tasks.bench.records import Record
+from invr_tasks.children import ask, question
 
 
 def alone(work: str, **arguments: Any) -> Record:
@@ -27,22 +25,11 @@ def alone(work: str, **arguments: Any) -> Record:
     Raises:
         InvrError: what the work raises, or if its process dies.
     """
-    path = os.pathsep.join(entry for entry in sys.path if entry)
-    environment = {**os.environ, "PYTHONPATH": path}
-    wait_briefly(environment)
-    done = subprocess.run(
-        [sys.executable, "-P", "-m", __name__],
-        input=json.dumps({"work": work, "arguments": arguments}),
-        stdout=subprocess.PIPE,
-        text=True,
-        env=environment,
-        check=False,
-    )
-    last = done.stdout.splitlines()[-1:] or [""]
-    if done.returncode or not last[0].startswith("{"):
-        cause = f"was ended by signal {-done.returncode}" if done.returncode < 0 else f"ended with {done.returncode}"
+    code, last = ask(__name__, {"work": work, "arguments": arguments})
+    if code or not last.startswith("{"):
+        cause = f"was ended by signal {-code}" if code < 0 else f"ended with {code}"
         raise InvrError(f"the process of the {work} {cause}; what it said is above")
-    answer: Record = json.loads(last[0])
+    answer: Record = json.loads(last)
     if "error" in answer:
         raise InvrError(answer["error"])
     result: Record = answer["record"]
@@ -71,7 +58,7 @@ def here(work: str, **arguments: Any) -> Record:
 
 def main() -> int:
     """Read a piece of work from stdin, do it, and write one JSON line to stdout."""
-    asked = json.loads(sys.stdin.read())
+    asked = question()
     try:
         answer: Record = {"record": here(asked["work"], **asked["arguments"])}
     except InvrError as error:

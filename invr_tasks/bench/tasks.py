@@ -99,13 +99,7 @@ def run_tasks(
         BadOutput: if a file cannot be written.
     """
     device = str(resolve(wanted.device))
-    check_writable(out)
-    if sheet is not None:
-        check_writable(sheet / "sheet.png")
-    check_methods(wanted)
-    for cell in wanted.cells:
-        masks = None if cell.masks is None else Video.open(cell.masks)
-        make_case(cell.task, cell.setting, _cut(cell, wanted.frames)[:9], wanted.seed, masks)
+    check(wanted, out, sheet)
     distance, status = lpips_if_ready(lpips)
     records: list[Record] = []
     say = tell if not quiet else _silent
@@ -121,6 +115,44 @@ def run_tasks(
             for cell in together:
                 records += _cell(wanted, cell, clip, out, sheet, distance, say, work or alone, quiet)
     return records
+
+
+def check(wanted: TaskBench, out: Path, sheet: Path | None = None) -> None:
+    """Refuse, before the first answer, all that can be refused; arguments and errors are those of `run_tasks`."""
+    check_writable(out)
+    if sheet is not None:
+        check_writable(sheet / "sheet.png")
+    check_methods(wanted)
+    for cell in wanted.cells:
+        masks = None if cell.masks is None else Video.open(cell.masks)
+        make_case(cell.task, cell.setting, _cut(cell, wanted.frames)[:9], wanted.seed, masks)
+
+
+def missing(wanted: TaskBench, there: Sequence[Record]) -> dict[int, Cell]:
+    """The cells, by their place, of which a method has no record yet, but of its failure.
+
+    Args:
+        wanted: what is measured; how many frames there are is compared only where that is asked for.
+        there: the records.
+    """
+
+    def kept(cell: Cell, name: str, family: str) -> bool:
+        asked = {**_asked_for(wanted, cell, name, family), "clip": cell.entry.name, "size": _as_size(cell.entry.size)}
+        if wanted.frames is not None:
+            asked["frames"] = wanted.frames
+        same = (all(record.get(key) == value for key, value in asked.items()) for record in there)
+        return any(one and "failed" not in record for one, record in zip(same, there, strict=True))
+
+    return {
+        index: cell
+        for index, cell in enumerate(wanted.cells)
+        if not all(kept(cell, *method) for method in _asked(wanted, cell, _silent))
+    }
+
+
+def _as_size(size: tuple[int, int]) -> str:
+    """As `invr_tasks.bench.clips.facts` writes it."""
+    return f"{size[1]}x{size[0]}"
 
 
 def check_methods(wanted: TaskBench) -> None:

@@ -7,9 +7,10 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
 from rich.console import Console
@@ -23,6 +24,9 @@ from invr_tasks.cli.clips import Clip, find_clips
 from invr_tasks.cli.options import task_command, task_config
 from invr_tasks.cli.parse import UsageError, parse
 from invr_tasks.cli.run import check_options, run_one, tasks_help
+
+if TYPE_CHECKING:
+    from invr_tasks.task import Task
 
 STEM = "{stem}"
 """Stands for the name of a clip in the path of another file."""
@@ -44,7 +48,7 @@ class Outcome:
     """What became of one clip.
 
     Args:
-        kind: "written", "there already", "failed", "stopped" or "not begun".
+        kind: "written", "there already", "failed", "stopped", "not begun", or "not done" for one of the last two.
         text: in a line.
         code: the exit code that it deserves.
     """
@@ -61,26 +65,41 @@ def batch(arguments: list[str]) -> int:
         return 0
     if not arguments or arguments[0].startswith("-"):
         raise UsageError("name the task first: invr batch TASK INPUT… --into DIR [options]; `invr tasks` lists them")
+    task, config, parsed = read(arguments)
+    left_out: list[str] = []
+    clips = find_clips(parsed.inputs, parsed.into, parsed.suffix, left_out.append)
+    jobs = [job_of(parsed, clip) for clip in clips]
+    _check(task, parsed, clips, jobs)
+    crew = parsed.who.crew(parsed.fit.device, sum(not clip.done for clip in clips))
+    for line in left_out:
+        _note(parsed.quiet, line)
+    if crew is None:
+        outcomes = _work(lambda job: run_one(task(config), job, [], unfinished=False), clips, jobs)
+    else:
+        from invr_tasks.cli.spread import spread
+
+        outcomes = spread(arguments, clips, crew, partial(_note, parsed.quiet))
+    if not parsed.quiet:
+        _summarise(clips, outcomes)
+    return max((outcome.code for outcome in outcomes), key=[0, 2, 1, 130].index)
+
+
+def read(arguments: Sequence[str]) -> tuple[type[Task[Any]], Any, Any]:
+    """The task of a batch, its config, and all options; what cannot be is refused.
+
+    Args:
+        arguments: what follows ``invr batch``.
+    """
     name, *rest = arguments
     task = registry.get(name)
     parsed: Any = parse(task_command(task, name, "invr batch", FIRST), f"invr batch {name}", rest)
     if not parsed.inputs:
         raise UsageError(f"missing: INPUT (see `invr batch {name} --help`)")
     check_options(parsed)
-    config = task_config(task, parsed.task)
-    left_out: list[str] = []
-    clips = find_clips(parsed.inputs, parsed.into, parsed.suffix, left_out.append)
-    jobs = [_job(parsed, clip) for clip in clips]
-    _check(task, parsed, clips, jobs)
-    for line in left_out:
-        _note(parsed.quiet, line)
-    outcomes = _work(lambda job: run_one(task(config), job, [], unfinished=False), clips, jobs)
-    if not parsed.quiet:
-        _summarise(clips, outcomes)
-    return max((outcome.code for outcome in outcomes), key=[0, 2, 1, 130].index)
+    return task, task_config(task, parsed.task), parsed
 
 
-def _job(parsed: Any, clip: Clip) -> Any:
+def job_of(parsed: Any, clip: Clip) -> Any:
     """The options of `invr run` for one clip: its own paths, and its name where another path asks for it."""
 
     def own(value: Any) -> Any:
@@ -99,17 +118,27 @@ def _check(task: Any, parsed: Any, clips: Sequence[Clip], jobs: Sequence[Any]) -
 
     if parsed.file.keep:
         raise BadInput(f"--keep {parsed.file.keep} is of one run; what a batch has finished is not done again anyway")
-    for option, path in (("--report", parsed.report), ("--save-rep", parsed.file.save_rep)):
+    for option, path in _others(parsed):
         if path and STEM not in path and len(jobs) > 1:
             raise BadInput(f"{option} {path} would be written by each of {len(jobs)} clips; put {STEM} into its name")
     for clip, job in zip(clips, jobs, strict=True):
-        there = [path for path in (job.report, job.file.save_rep) if path and Path(path).exists()]
+        there = [path for _, path in _others(job) if path and Path(path).exists()]
         if there and not clip.done:
             raise BadOutput(f"{there[0]} exists, and {clip.path} is not done yet; remove it, or choose another name")
         stored = [job.file.rep] if job.file.rep else []
         read = [job.input, *paths_of(further_inputs(task, job)), *stored]
-        check_outputs(read, job.output, job.file.save_rep, job.report)
-    resolve(parsed.fit.device)
+        check_outputs(read, job.output, job.file.save_rep, job.report, confidence=job.confidence)
+    if parsed.who.engine == "local":
+        resolve(parsed.fit.device)
+
+
+def _others(parsed: Any) -> tuple[tuple[str, str | None], ...]:
+    """What is written beside the answer of a clip: the option, and its path."""
+    return (
+        ("--report", parsed.report),
+        ("--confidence", parsed.confidence),
+        ("--save-rep", parsed.file.save_rep),
+    )
 
 
 def _work(run: Any, clips: Sequence[Clip], jobs: Sequence[Any]) -> list[Outcome]:
@@ -163,7 +192,7 @@ def _help() -> str:
         "usage: invr batch TASK INPUT… --into DIR [--suffix .mp4|.mkv|.gif|/] [options]\n\n"
         "Run a task on many clips, with the options of `invr run` for each; one that fails does not stop the rest.\n"
         "INPUT is a video file, a folder of images, a folder of clips, or a pattern such as 'clips/*.mp4'. An answer\n"
-        f"that is there already is left as it is. {STEM} in the path of a mask, a report or an .invr file stands for\n"
-        "the clip's name.\n\n"
+        f"that is there already is left as it is. {STEM} in the path of a mask, a report, a confidence or an .invr\n"
+        "file stands for the clip's name.\n\n"
         f"{tasks_help('invr batch')}"
     )

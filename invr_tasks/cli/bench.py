@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,14 +12,17 @@ import tyro
 
 from invr_core.errors import did_you_mean
 from invr_tasks.cli.bench_motion import motion
-from invr_tasks.cli.bench_shared import Kept, Length, check_page, end
+from invr_tasks.cli.bench_shared import Kept, Length, Missing, check_page, end
 from invr_tasks.cli.bench_size import size
 from invr_tasks.cli.bench_tasks import tasks
 from invr_tasks.cli.options import Flag
 from invr_tasks.cli.parse import Count, Size, UsageError, count, parse, written
+from invr_tasks.cli.workers import EngineOptions
 
 if TYPE_CHECKING:
+    from invr_tasks.bench.model import ModelBench
     from invr_tasks.bench.variants import Variant
+    from invr_tasks.engine import Done
 
 Counts = Annotated[tuple[int, ...], written("COUNT,…", lambda text: tuple(count(part) for part in text.split(",")))]
 Variants = tyro.conf.UseAppendAction[list[Annotated[str, written("NAME:field=value,…", str)]]]
@@ -70,6 +73,8 @@ class ModelCommand:
     """Each fit is repeated with each of these."""
     unseen: Flag = False
     """Also fit the even frames alone, and score the odd ones."""
+    missing: Missing = False
+    who: EngineOptions = dataclasses.field(default_factory=EngineOptions)
 
 
 @dataclass(frozen=True)
@@ -118,12 +123,37 @@ def bench(arguments: list[str]) -> int:
 
 
 def _model(arguments: list[str]) -> int:
-    parsed = parse(ModelCommand, "invr bench model", arguments)
-    budget = parsed.length.budget()
+    parsed, wanted = read_models(arguments)
     parsed.kept.check()
-    from invr_tasks.bench.model import ModelBench, run_models
+    from invr_tasks.bench.model import run_models
+    from invr_tasks.bench.records import read
 
-    wanted = ModelBench(
+    out, quiet = parsed.kept.out, parsed.kept.quiet
+    crew = parsed.who.crew(wanted.device, len(wanted.jobs("")))
+    work_through = None
+    if crew is not None:
+        from invr_tasks.cli.bench_spread import FIT, spread
+
+        def work_through(titles: Mapping[int, str]) -> Iterator[Done]:
+            return spread(FIT, arguments, titles, crew, quiet)
+
+    there = read(out) if parsed.missing and out.exists() else []
+    records = run_models(wanted, out, quiet=quiet, there=there, spread=work_through)
+    return parsed.kept.end(sum("failed" in record for record in records))
+
+
+def read_models(arguments: Sequence[str]) -> tuple[ModelCommand, ModelBench]:
+    """What `invr bench model` is asked for.
+
+    Args:
+        arguments: what follows it.
+    """
+    parsed = parse(ModelCommand, "invr bench model", arguments)
+    parsed.who.check()
+    budget = parsed.length.budget()
+    from invr_tasks.bench.model import ModelBench
+
+    return parsed, ModelBench(
         clip=parsed.clip,
         params=parsed.params,
         budget=budget,
@@ -134,8 +164,6 @@ def _model(arguments: list[str]) -> int:
         unseen=parsed.unseen,
         device=parsed.kept.device,
     )
-    records = run_models(wanted, parsed.kept.out, quiet=parsed.kept.quiet)
-    return parsed.kept.end(sum("failed" in record for record in records))
 
 
 def _memory(arguments: list[str]) -> int:

@@ -15,6 +15,8 @@ from invr_tasks.cli.options import Device, Flag
 if TYPE_CHECKING:
     from invr_tasks.bench.jobs import Budget
 
+Missing = Annotated[Flag, tyro.conf.arg(help="Leave out what FILE.jsonl has records of already.")]
+
 
 @dataclass(frozen=True)
 class Kept:

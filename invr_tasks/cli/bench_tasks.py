@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
 from invr_core.errors import BadInput
-from invr_tasks.cli.bench_shared import Kept
+from invr_tasks.cli.bench_shared import Kept, Missing
 from invr_tasks.cli.parse import parse
+from invr_tasks.cli.workers import EngineOptions
 
 if TYPE_CHECKING:
     from invr_tasks.bench.jobs import Budget
+    from invr_tasks.bench.suites import Cell
+    from invr_tasks.bench.tasks import TaskBench
+    from invr_tasks.engine import Crew
 
 Names = Annotated[tuple[str, ...], tyro.conf.arg(metavar="NAME,…")]
 
@@ -68,23 +73,47 @@ class TasksCommand:
     """Weights of torchvision's AlexNet, for LPIPS; left out, they are looked for in PyTorch's cache."""
     seed: int = 0
     """Of the inputs and of the fits; the figures of others are for 0."""
+    missing: Missing = False
+    who: EngineOptions = field(default_factory=EngineOptions)
 
 
 def tasks(arguments: list[str]) -> int:
     """Hold the tasks against what people use today."""
+    parsed, wanted = read_tasks(arguments)
+    parsed.kept.check()
+    from invr_tasks.bench.records import read
+    from invr_tasks.bench.tasks import missing, run_tasks
+
+    out = parsed.kept.out
+    there = read(out) if parsed.missing and out.exists() else []
+    todo = missing(wanted, there)
+    crew = parsed.who.crew(wanted.device, len(todo))
+    if crew is not None:
+        return parsed.kept.end(_spread(arguments, parsed, wanted, todo, crew))
+    wanted = replace(wanted, cells=tuple(todo.values()))
+    records = run_tasks(wanted, out, sheet=parsed.sheet, lpips=parsed.lpips, quiet=parsed.kept.quiet)
+    return parsed.kept.end(sum("failed" in record for record in records))
+
+
+def read_tasks(arguments: Sequence[str]) -> tuple[TasksCommand, TaskBench]:
+    """What `invr bench tasks` is asked for.
+
+    Args:
+        arguments: what follows it.
+    """
     parsed = parse(TasksCommand, "invr bench tasks", arguments)
+    parsed.who.check()
     budget = parsed.spent.budget()
     if parsed.frames is not None and parsed.frames < 1:
         raise BadInput(f"--frames must be at least 1, got {parsed.frames}")
-    parsed.kept.check()
     if parsed.lpips is not None:
         from invr_tasks.perceptual import backbone_path
 
         backbone_path(parsed.lpips)
     from invr_tasks.bench.suites import cells
-    from invr_tasks.bench.tasks import TaskBench, run_tasks
+    from invr_tasks.bench.tasks import TaskBench
 
-    wanted = TaskBench(
+    return parsed, TaskBench(
         suite=parsed.suite,
         cells=tuple(cells(parsed.suite, parsed.clips, parsed.task, parsed.clip, parsed.setting)),
         methods=parsed.methods,
@@ -93,5 +122,21 @@ def tasks(arguments: list[str]) -> int:
         seed=parsed.seed,
         device=parsed.kept.device,
     )
-    records = run_tasks(wanted, parsed.kept.out, sheet=parsed.sheet, lpips=parsed.lpips, quiet=parsed.kept.quiet)
-    return parsed.kept.end(sum("failed" in record for record in records))
+
+
+def _spread(
+    arguments: Sequence[str], parsed: TasksCommand, wanted: TaskBench, todo: Mapping[int, Cell], crew: Crew
+) -> int:
+    """The cells by a crew, each record kept as soon as it comes; how many failed."""
+    from invr_tasks.bench.records import append
+    from invr_tasks.bench.tasks import check
+    from invr_tasks.cli.bench_spread import CELL, spread
+
+    check(wanted, parsed.kept.out, parsed.sheet)
+    failed = 0
+    for done in spread(CELL, arguments, {index: cell.title() for index, cell in todo.items()}, crew, parsed.kept.quiet):
+        for record in done.answer or []:
+            append(parsed.kept.out, record)
+            failed += "failed" in record
+        failed += done.failed is not None
+    return failed

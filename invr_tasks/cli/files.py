@@ -65,6 +65,7 @@ def check_outputs(
     rep: str | None = None,
     report: str | None = None,
     run: str | None = None,
+    confidence: str | None = None,
 ) -> None:
     """Refuse outputs that could not be written, or would replace an input.
 
@@ -74,17 +75,19 @@ def check_outputs(
         rep: path that a representation is written to.
         report: path that a page is written to.
         run: folder that a run is kept in; see `invr_tasks.keeping.Kept.new`, which checks it.
+        confidence: path that grey frames are written to.
 
     Raises:
         BadOutput: naming the path.
     """
-    if video is not None:
-        check_output(video)
+    for frames in (video, confidence):
+        if frames is not None:
+            check_output(frames)
     if rep is not None:
         _check_rep(Path(rep))
     if report is not None:
         _check_report(Path(report))
-    outputs = [path for path in (video, rep, report, run) if path is not None]
+    outputs = [path for path in (video, rep, report, run, confidence) if path is not None]
     for index, output in enumerate(outputs):
         if any(_same(output, other) for other in [*inputs, *outputs[:index]]):
             raise BadOutput(f"{output} is named twice on this command line; write to another name")

@@ -14,6 +14,7 @@ import tyro
 from invr_core.errors import BadInput, InvrError
 from invr_tasks.cli.masks import is_mask, mask_options
 from invr_tasks.cli.parse import Count
+from invr_tasks.cli.workers import EngineOptions
 from invr_tasks.pieces import LEAST_PIECE, PIECE
 from invr_tasks.registry import BrokenTask
 
@@ -26,7 +27,9 @@ Input = Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="INPUT", help
 Output = Annotated[
     str,
     tyro.conf.Positional,
-    tyro.conf.arg(metavar="OUTPUT", help=".mp4 (H.264), .mkv (FFV1, lossless), .gif, or a folder for PNGs"),
+    tyro.conf.arg(
+        metavar="OUTPUT", help=".mp4 (H.264; HEVC for 10 bits), .mkv (FFV1, lossless), .gif, or a folder for PNGs"
+    ),
 ]
 Device = Annotated[str, tyro.conf.arg(metavar="auto|cpu|cuda")]
 Stored = Annotated[str | None, tyro.conf.arg(metavar="FILE.invr")]
@@ -34,6 +37,13 @@ Report = Annotated[
     str | None,
     tyro.conf.arg(
         metavar="FILE.html", help="Also write one page to look at: pictures by a wipe, motion, curves, settings."
+    ),
+]
+Confidence = Annotated[
+    str | None,
+    tyro.conf.arg(
+        metavar="FILE|DIR",
+        help="Also write how sure each pixel is, as grey frames: white was given, mid-grey may be off by 10 of 255.",
     ),
 ]
 Bits = Annotated[int, tyro.conf.arg(metavar="4..16|32")]
@@ -113,7 +123,7 @@ class RepOptions:
     """What was fitted, as one file."""
 
     save_rep: Stored = None
-    """Keep what is fitted in this file."""
+    """Keep what is fitted in this file; of several parts, each in one of its own, NAME-1.invr and so on."""
     bits: Bits = 32
     """Of each parameter in that file: 32 is exact, 8 a fifth of the size for a loss that is hard to see, any from 4 to
     16."""
@@ -166,8 +176,10 @@ def task_command(
             ("fit", FitOptions),
             ("clip", ClipOptions),
             ("file", RepOptions),
+            ("who", EngineOptions),
             *masks,
             ("report", Report, dataclasses.field(default=None)),
+            ("confidence", Confidence, dataclasses.field(default=None)),
             ("quiet", quiet, dataclasses.field(default=False)),
         ],
         kw_only=True,
@@ -214,8 +226,8 @@ def _is_default(field: dataclasses.Field[Any], value: Any) -> bool:
 
 
 def _refuse_clashes(task: type[Task[Any]], name: str, command: str, others: set[str]) -> None:
-    groups: list[Any] = [FitOptions, ClipOptions, RepOptions]
-    taken = {"help", "report", "quiet", *others}
+    groups: list[Any] = [FitOptions, ClipOptions, RepOptions, EngineOptions]
+    taken = {"help", "report", "confidence", "quiet", *others}
     taken |= {field.name for group in groups for field in dataclasses.fields(group)}
     clashes = sorted(taken & {field.name for field in dataclasses.fields(task.Config)})
     if clashes:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from types import TracebackType
 from typing import Self
 
+import torch
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 from torch import Tensor
@@ -81,17 +82,19 @@ class Reporter:
         self._tell(self._fitting, min(done, 1.0), state, step.seconds)
 
     def watched(self, video: Video) -> Video:
-        """The same video, which tells how far it is rendered as it is read."""
+        """The same video, which is read frame by frame, and tells how far it is rendered."""
         count, read, began = len(video), video.read, self._clock()
         seen: set[int] = set()
 
-        def tell(indices: Sequence[int]) -> Tensor:
-            frames = read(indices)
-            seen.update(indices)
-            self._tell("rendering", len(seen) / count, f"frame {len(seen)}/{count}", self._clock() - began)
-            return frames
+        def one(index: int) -> Tensor:
+            frame = read([index])
+            seen.add(index)
+            done, spent = len(seen) / count, self._clock() - began
+            left = _clock(spent / done - spent)
+            self._tell("rendering", done, f"frame {len(seen)}/{count}  {left} left", spent)
+            return frame
 
-        return replace(video, read=tell)
+        return replace(video, read=lambda indices: torch.cat([one(int(index)) for index in indices]))
 
     def _tell(self, what: str, fraction: float, state: str, seconds: float) -> None:
         if self._quiet:

@@ -11,18 +11,18 @@ from typing import TYPE_CHECKING, Any
 
 from invr_core.errors import BadInput, BadOutput, NotEnoughMemory
 from invr_tasks import registry
+from invr_tasks.cli.ahead import crew_of, fitting_ahead
 from invr_tasks.cli.options import ClipOptions, RepOptions, task_command, task_config
 from invr_tasks.cli.parse import UsageError, parse
 
 if TYPE_CHECKING:
     from invr_core.video import Video
     from invr_tasks.cli.files import Further
+    from invr_tasks.cli.noted import Noted
     from invr_tasks.cli.preview import Preview
     from invr_tasks.cli.progress import Reporter
+    from invr_tasks.engine import Crew
     from invr_tasks.keeping import Kept
-    from invr_tasks.page.curve import Curve
-    from invr_tasks.run import Result
-    from invr_tasks.task import Source
 
 
 def run(arguments: list[str]) -> int:
@@ -48,11 +48,20 @@ def go(arguments: list[str], kept: Kept | None = None) -> int:
     parsed = parse(task_command(task, name), f"invr run {name}", rest)
     check_options(parsed)
     _check_preview(parsed)
-    run_one(task(task_config(task, parsed.task)), parsed, arguments, kept)
+    crew = crew_of(parsed, kept)
+    run_one(task(task_config(task, parsed.task)), parsed, arguments, kept, crew=crew)
     return 0
 
 
-def run_one(task: Any, parsed: Any, arguments: list[str], kept: Kept | None = None, *, unfinished: bool = True) -> None:
+def run_one(
+    task: Any,
+    parsed: Any,
+    arguments: list[str],
+    kept: Kept | None = None,
+    *,
+    unfinished: bool = True,
+    crew: Crew | None = None,
+) -> None:
     """Run a task on one clip, and write what comes of it.
 
     What can be refused is refused before the fit: outputs, device, inputs, plan, in this order. Of several parts each
@@ -64,19 +73,23 @@ def run_one(task: Any, parsed: Any, arguments: list[str], kept: Kept | None = No
         arguments: what they were read from, to be kept with a run that is.
         kept: a run that has begun; None for a new one.
         unfinished: whether what a fit has found until Ctrl-C ended it is good enough to be written.
+        crew: who fits the parts of a run that is kept; None for this process.
 
     Raises:
         KeyboardInterrupt: if it is not; nothing is written then.
     """
     started = time.monotonic()
+    from torch import set_num_threads
+
     from invr_core.device import resolve
     from invr_core.storage import load
     from invr_tasks.cli.files import check_outputs, further_inputs, open_source, paths_of
+    from invr_tasks.cli.noted import Noted
+    from invr_tasks.cli.parts import Beside
     from invr_tasks.cli.preview import Preview
     from invr_tasks.cli.progress import Reporter
     from invr_tasks.cli.wrote import wrote
     from invr_tasks.keeping import Kept
-    from invr_tasks.page.curve import Curve
     from invr_tasks.run import default_model
     from invr_tasks.run import run as run_task
     from invr_tasks.shots import run_shots
@@ -84,8 +97,14 @@ def run_one(task: Any, parsed: Any, arguments: list[str], kept: Kept | None = No
     extras = further_inputs(task, parsed)
     stored = [parsed.file.rep] if parsed.file.rep else []
     inputs, new = [parsed.input, *paths_of(extras)], parsed.file.keep if kept is None else None
-    check_outputs([*inputs, *stored], parsed.output, parsed.file.save_rep, parsed.report, new)
-    resolve(parsed.fit.device)
+    check_outputs(
+        [*inputs, *stored], parsed.output, parsed.file.save_rep, parsed.report, new, confidence=parsed.confidence
+    )
+    _check_confidence(task, parsed)
+    if crew is None:
+        resolve(parsed.fit.device)
+    else:
+        set_num_threads(crew.threads)  # as its workers: the bytes of the answer depend on it
     if new is not None:
         kept = Kept.new(new, arguments, inputs)
     with _goes_on(kept), Reporter(parsed.quiet) as reporter:
@@ -99,12 +118,14 @@ def run_one(task: Any, parsed: Any, arguments: list[str], kept: Kept | None = No
         if parsed.preview is not None and model is not None:
             preview = Preview(task, source, parsed.preview, model, config, reporter.note)
             source, config = preview.source, preview.config
-        curve = Curve(reporter.on_step)
+        asked = bool(parsed.confidence or parsed.report)
         result: Any
         if rep is not None:
-            result = alone = run_task(task, source, rep=rep)
+            beside = Beside(None, 32, parsed.report, 1, reporter)
+            result = run_task(task, source, rep=rep, confidence=asked)
         else:
-            cuts = _cuts(source.video, task.minimum_frames, parsed, preview, reporter.note)
+            cuts, count = _cuts(source.video, task.minimum_frames, parsed, preview, reporter.note)
+            beside = Beside(parsed.file.save_rep, parsed.file.bits, parsed.report, count, reporter)
             result = run_shots(
                 task,
                 source,
@@ -112,27 +133,31 @@ def run_one(task: Any, parsed: Any, arguments: list[str], kept: Kept | None = No
                 piece=parsed.clip.piece,
                 model=model,
                 fit_config=config,
-                on_step=preview.watched(curve) if preview else curve,
-                on_part=lambda part: reporter.part(part.title),
+                on_step=preview.watched(beside.step) if preview else beside.step,
+                on_part=beside.begin,
+                on_done=beside.done,
                 tell=reporter.note,
                 keep=kept,
                 unfinished=unfinished,
+                ahead=fitting_ahead(arguments, kept, cuts, crew, reporter.note) if crew and kept else None,
+                confidence=asked,
             )
-            alone = result.alone
-        if parsed.file.save_rep:
-            alone.representation.save(parsed.file.save_rep, parsed.file.bits)
         fitting = preview.fitting if preview else 0.0
-        rendering = _write(result.video, parsed, preview, reporter)
-        if parsed.report:
-            _report(task, source, alone, curve, parsed, extras, time.monotonic() - started)
+        noted = Noted(result.video, result.confidence, bool(parsed.confidence)) if result.confidence else None
+        rendering = _write(noted.video if noted else result.video, noted, parsed, preview, reporter)
+        facts = _facts(parsed, extras, time.monotonic() - started)
+        beside.write(task, source, result, facts, noted.sureness if noted else None)
         if kept is not None and kept.begun:
             reporter.note(f"{kept.folder} keeps what was fitted; remove it when it is of no more use")
-    wrote(parsed.quiet, parsed.output, result.video, time.monotonic() - started, parsed.file.save_rep, parsed.report)
+    others = (beside.told, parsed.report, parsed.confidence if noted else None)
+    wrote(parsed.quiet, parsed.output, result.video, time.monotonic() - started, *others)
+    if noted and not parsed.quiet:
+        print(noted.sureness.told())
     if preview and not parsed.quiet:
         print(preview.told(result, rendering - (preview.fitting - fitting), opened - started))
 
 
-def _write(video: Video, parsed: Any, preview: Preview | None, reporter: Reporter) -> float:
+def _write(video: Video, noted: Noted | None, parsed: Any, preview: Preview | None, reporter: Reporter) -> float:
     """Render an answer and write it; the seconds that it took. That of an excerpt begins at 0, and has no sound."""
     from invr_core.io import save_video
 
@@ -141,7 +166,12 @@ def _write(video: Video, parsed: Any, preview: Preview | None, reporter: Reporte
     if preview is None:
         save_video(shown, parsed.output, reporter.note, beside=parsed.input, audio=not parsed.clip.no_audio)
     else:
-        save_video(replace(shown, times=shown.times - shown.times[0]), parsed.output, reporter.note)
+        shown = replace(shown, times=shown.times - shown.times[0])
+        save_video(shown, parsed.output, reporter.note)
+    if parsed.confidence and noted is None:
+        reporter.note(f"{parsed.confidence} is not written: the task cannot tell how sure it is of this")
+    elif parsed.confidence and noted is not None:
+        noted.save(parsed.confidence, shown.times, reporter.note)
     return time.monotonic() - began
 
 
@@ -162,30 +192,29 @@ def _goes_on(kept: Kept | None) -> Iterator[None]:
         ) from cause
 
 
-def _report(
-    task: Any, source: Source, result: Result, curve: Curve, parsed: Any, extras: Further, seconds: float
-) -> None:
-    from invr_tasks.page.report import write_report
-
-    facts = {
+def _facts(parsed: Any, extras: Further, seconds: float) -> dict[str, object]:
+    """What was asked, for the report."""
+    return {
         "input": parsed.input,
         **{name: str(given) for name, given in extras.items()},
         "output": parsed.output,
         **({"preview": f"{parsed.preview:g} s from the middle"} if parsed.preview else {}),
         "read, fitted and written in": f"{seconds:.1f} s",
     }
-    write_report(parsed.report, task, source, result, curve=curve, facts=facts)
 
 
 def _cuts(
     video: Video, minimum: int, parsed: Any, preview: Preview | None, note: Callable[[str], None]
-) -> tuple[int, ...]:
-    """The cuts that are given, or found, in the clip or its excerpt; told, and so are the pieces of long shots.
+) -> tuple[tuple[int, ...], int]:
+    """The cuts that are given, or found, in the clip or its excerpt, and the number of parts; told, with the pieces.
 
     Raises:
-        BadInput: if the clip has several parts, and something is asked for that is of one.
+        BadInput: if no part is long enough to be fitted, and something is to be kept of one.
+        BadOutput: if a part cannot be saved.
     """
     from invr_core.shots import cuts_at, find_cuts
+    from invr_tasks.cli.files import check_outputs
+    from invr_tasks.cli.parts import numbered
     from invr_tasks.pieces import parts_of
 
     cuts: tuple[int, ...] = ()
@@ -198,21 +227,20 @@ def _cuts(
     pieces = len(parts) - len(cuts) - 1
     if cuts:
         shots = f"{parsed.input} has {len(cuts) + 1} shots, with cuts at {_seconds(video, cuts)} s"
-        _refuse_of_one(parsed, shots, "--no-shots")
         note(f"{shots}; each is fitted by itself (--no-shots fits them as one, --cuts says where they are)")
     if pieces:
         long = f"{parsed.input} has {len(video)} frames, and is fitted in {len(parts)} parts"
-        _refuse_of_one(parsed, long, f"--piece {len(video)}")
         note(
             f"{long} of at most {max(map(len, parts))}, which overlap within a shot (--piece says how long they may be)"
         )
-    return cuts
-
-
-def _refuse_of_one(parsed: Any, parts: str, option: str) -> None:
-    for name, wanted in (("--save-rep", parsed.file.save_rep), ("--report", parsed.report)):
-        if wanted:
-            raise BadInput(f"{parts}; {name} is of one part: leave it out, or give {option} to fit them as one")
+    if (parsed.file.save_rep or parsed.report) and max(map(len, parts)) < minimum:
+        raise BadInput(f"no part of {parsed.input} has the {minimum} frames that this task needs, so nothing is fitted")
+    if len(parts) > 1 and parsed.file.save_rep:
+        files = [numbered(parsed.file.save_rep, number + 1, len(parts)) for number in range(len(parts))]
+        for file in files:
+            check_outputs([], rep=file)
+        note(f"each part is saved by itself: {files[0]} to {files[-1]}")
+    return cuts, len(parts)
 
 
 def _seconds(video: Video, cuts: tuple[int, ...]) -> str:
@@ -228,6 +256,7 @@ def check_options(parsed: Any) -> None:
     fit, clip, file = parsed.fit, parsed.clip, parsed.file
     fit.check()
     clip.check()
+    parsed.who.check()
     _check_bits(file)
     if file.rep is None:
         return
@@ -246,6 +275,13 @@ def _check_preview(parsed: Any) -> None:
     others = [name for name, given in (("--rep", parsed.file.rep), ("--save-rep", parsed.file.save_rep)) if given]
     if others:
         raise BadInput(f"--preview fits a small excerpt, which {others[0]} is not of; leave one of them out")
+
+
+def _check_confidence(task: Any, parsed: Any) -> None:
+    from invr_tasks.task import Task
+
+    if parsed.confidence and type(task).with_confidence is Task.with_confidence:
+        raise BadInput(f"the task {type(task).__name__} cannot tell how sure it is; leave --confidence out")
 
 
 def _check_bits(file: RepOptions) -> None:

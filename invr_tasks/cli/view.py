@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated
 
 import tyro
 
+from invr_core.errors import BadInput
 from invr_tasks.cli.options import Device, Flag
 from invr_tasks.cli.parse import parse
 
@@ -19,6 +21,8 @@ class ViewCommand:
     """what was fitted, or a folder that holds one such file, as `invr demo` leaves"""
     source: Annotated[str | None, tyro.conf.arg(metavar="CLIP")] = None
     """The clip to wipe against; left out, given.* in the folder, if it is there."""
+    out: Annotated[str | None, tyro.conf.arg(metavar="FOLDER")] = None
+    """Let the page run tasks, and write what comes of them into this folder, beside what is there."""
     port: int = 0
     """Of 127.0.0.1; 0 takes any that is free."""
     no_browser: Flag = False
@@ -34,8 +38,13 @@ def view(arguments: list[str]) -> int:
 
     require()
     with listen(parsed.port) as held:
-        from invr_tasks.view.opened import open_all
+        from invr_tasks.view.jobs import Jobs
+        from invr_tasks.view.opened import find_all, open_all
 
+        file, clip = find_all(parsed.file, parsed.source)
+        if parsed.out is not None and clip is None:
+            raise BadInput("--out is for what tasks write, and a task needs the clip: name it with --source")
         opened = open_all(parsed.file, parsed.source, parsed.device)
-        serve(opened, held, not parsed.no_browser, lambda text: print(text, flush=True))
+        jobs = Jobs(opened, file, clip, Path(parsed.out), parsed.device) if parsed.out and clip else None
+        serve(opened, held, not parsed.no_browser, lambda text: print(text, flush=True), jobs)
     return 0

@@ -51,11 +51,11 @@ class Album(Generic[K]):
             image = image.resize((width, height), Image.Resampling.LANCZOS)
         self._kept[key] = image
 
-    def embedded(self) -> Mapping[K, Embedded]:
-        """All of them; with the least quality if they fit in at none."""
+    def embedded(self, share: float = 1.0) -> Mapping[K, Embedded]:
+        """All of them; with the least quality if they fit into their share of a page's bytes at none."""
         for quality in QUALITIES:
             encoded = {key: _webp(image, quality) for key, image in self._kept.items()}
-            if sum(map(len, encoded.values())) <= MOST_BYTES:
+            if sum(map(len, encoded.values())) <= MOST_BYTES * share:
                 break
         return {
             key: Embedded(f"data:image/webp;base64,{base64.b64encode(encoded[key]).decode()}", *image.size)

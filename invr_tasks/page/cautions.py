@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from statistics import median
 
+from invr_tasks.confidence import HALF, Sureness
 from invr_tasks.page.curve import Curve
 from invr_tasks.page.gallery import Gallery
 from invr_tasks.page.instants import Series
@@ -18,7 +19,9 @@ UNEVEN = 4.0
 """dB by which the worst frame lies below the median, from which it is worth a word."""
 
 
-def cautions(result: Result, series: Series, known: bool, shown: Gallery, curve: Curve | None) -> list[str]:
+def cautions(
+    result: Result, series: Series, known: bool, shown: Gallery, curve: Curve | None, sureness: Sureness | None = None
+) -> list[str]:
     """Sentences, the weightiest first; there is always the last one.
 
     Args:
@@ -27,8 +30,9 @@ def cautions(result: Result, series: Series, known: bool, shown: Gallery, curve:
         known: whether that is against the truth.
         shown: the pictures.
         curve: that noted the fit, if one did.
+        sureness: how sure the answer is, if that is known.
     """
-    return [*_of_run(result, series, shown, curve), _of_figures(known)]
+    return [*_of_run(result, series, shown, curve), *_of_sureness(sureness), _of_figures(known)]
 
 
 def _of_run(result: Result, series: Series, shown: Gallery, curve: Curve | None) -> Iterator[str]:
@@ -51,6 +55,16 @@ def _of_run(result: Result, series: Series, shown: Gallery, curve: Curve | None)
         yield (
             f'Motion is doubtful for {100 * shown.unsure:.0f} % of the pixels shown (black under "confidence"). '
             "There the network's own picture stands in, which is softer."
+        )
+
+
+def _of_sureness(sureness: Sureness | None) -> Iterator[str]:
+    least = sureness.least() if sureness is not None else []
+    if least:
+        named = ", ".join(f"{time:.2f} s ({value:.2f})" for time, value in least)
+        yield (
+            f"The answer is least sure at {named}. A confidence of 0.5 stands for an expected error of "
+            f"{255 * HALF:.0f} levels of 255 over the frame, 1 for none."
         )
 
 

@@ -84,7 +84,13 @@ class Gallery:
 
 
 def gallery(
-    instants: Sequence[Instant], parts: Parts, given: Video, answer: Video, naive: Video | None, truth: Video | None
+    instants: Sequence[Instant],
+    parts: Parts,
+    given: Video,
+    answer: Video,
+    naive: Video | None,
+    truth: Video | None,
+    share: float = 1.0,
 ) -> Gallery:
     """Render what is to be seen at some instants.
 
@@ -95,6 +101,7 @@ def gallery(
         answer: the answer.
         naive: the trivial answer; None where the truth is not known.
         truth: what the answer should be; None where it is not known.
+        share: of the bytes that all pictures of a page may have.
     """
     album: Album[tuple[int, str] | str] = Album()
     notes: list[list[tuple[str, str, bool]]] = []
@@ -109,7 +116,7 @@ def gallery(
             unsure.append((parts.motion(time).confidence < 0.5).float().mean())
     if unsure:
         album.put("wheel", colour_wheel(WHEEL), "small")
-    images = album.embedded()
+    images = album.embedded(share)
     moments = tuple(
         Moment(
             times[number],
@@ -118,8 +125,8 @@ def gallery(
         )
         for number, instant in enumerate(instants)
     )
-    share = float(sum(unsure) / len(unsure)) if unsure else None
-    return Gallery(moments, images.get("wheel"), share, "given" if naive is None else "naive", "ours")
+    doubt = float(sum(unsure) / len(unsure)) if unsure else None
+    return Gallery(moments, images.get("wheel"), doubt, "given" if naive is None else "naive", "ours")
 
 
 def _of_instant(

@@ -15,6 +15,7 @@ from markupsafe import Markup
 
 from invr_core.atomic import atomic_file
 from invr_core.video import Video
+from invr_tasks.confidence import Sureness
 from invr_tasks.metrics import compare
 from invr_tasks.page.cautions import cautions
 from invr_tasks.page.curve import Curve
@@ -38,6 +39,7 @@ def write_report(
     scored: Score | None = None,
     curve: Curve | None = None,
     facts: Mapping[str, object] | None = None,
+    sureness: Sureness | None = None,
 ) -> None:
     """Write a run as one HTML file to look at, atomically: nothing in it is loaded from elsewhere.
 
@@ -53,6 +55,7 @@ def write_report(
         scored: of `invr_tasks.run.score` for this truth; None to compare here.
         curve: that noted the fit; None leaves out how it went.
         facts: further lines for the table of what was asked, such as names of files.
+        sureness: how sure the answer is, frame by frame; None leaves it out.
 
     Raises:
         BadOutput: if the name ends otherwise, or cannot be written.
@@ -64,34 +67,39 @@ def write_report(
     target = Path(path)
     check_page(target)
     rep = result.representation
-    parts = Parts(rep, _step(source.video))
+    parts = Parts(rep, step_of(source.video))
     naive = None if truth is None else task.naive(source)
     known = None if truth is None else _scores(task, source, result, truth, naive, scored)
     fitted = explained(task.observe(source), rep, "the fit, against what was given")
     series = [fitted] if known is None else known
     instants = choose(series[0])
     shown = gallery(instants, parts, source.video, result.video, naive, truth)
-    text = (
-        _environment()
-        .get_template("report.html")
-        .render(
-            task=type(task).__name__,
-            answer=result.video,
-            figures=figures(result, known, fitted, curve),
-            cautions=cautions(result, series[0], known is not None, shown, curve),
-            shown=shown,
-            plots=_plots(series, fitted, known is not None, shown, curve),
-            settings=settings(task, source, result, facts or {}),
-            origin=origin(result),
-            style=_part("page.css"),
-            script=_part("report.js"),
-        )
+    put(
+        target,
+        task=type(task).__name__,
+        answer=result.video,
+        figures=figures(result, known, fitted, curve),
+        cautions=cautions(result, series[0], known is not None, shown, curve, sureness),
+        shown=shown,
+        plots=plots(series, fitted, known is not None, shown, curve, sureness),
+        settings=settings(task, source, result, facts or {}),
+        origin=origin(result),
     )
-    with atomic_file(target) as private:
+
+
+def put(path: Path, **said: object) -> None:
+    """Write a page, atomically.
+
+    Args:
+        path: ends in ``.html``.
+        said: what the template shows, by name.
+    """
+    text = _environment().get_template("report.html").render(**said, style=_part("page.css"), script=_part("report.js"))
+    with atomic_file(path) as private:
         private.write_text(text, encoding="utf-8")
 
 
-def _step(video: Video) -> float:
+def step_of(video: Video) -> float:
     """Seconds from one given frame to the next, typically."""
     return float((video.times[1:] - video.times[:-1]).median()) if len(video) > 1 else 1 / video.fps
 
@@ -107,19 +115,28 @@ def _scores(
     return [Series.of(name, compare(video, truth, judged)) for name, video in both if video is not None]
 
 
-def _plots(
-    series: Sequence[Series], fitted: Series, known: bool, shown: Gallery, curve: Curve | None
+def plots(
+    series: Sequence[Series],
+    fitted: Series,
+    known: bool,
+    shown: Gallery,
+    curve: Curve | None,
+    sureness: Sureness | None,
 ) -> list[tuple[str, Any]]:
     """A caption and an SVG for each."""
     first = series[0]
     marks = [(instant.time, instant.psnr) for instant in shown.instants]
     lines = [(one.name, list(zip(one.times, one.psnr, strict=True))) for one in series]
     against = "the truth" if known else "what was given"
-    plots = [(f"PSNR over time, against {against}; the rings are the instants shown above", lines, marks)]
+    told = [(f"PSNR over time, against {against}; the rings are the instants shown above", lines, marks)]
     if known:
         given = (fitted.name, list(zip(fitted.times, fitted.psnr, strict=True)))
-        plots.append(("How well the fit explains what was given, over time", [given], []))
-    drawn = [(title, Curves(title, "seconds of the clip", "PSNR, dB", line, mark).svg()) for title, line, mark in plots]
+        told.append(("How well the fit explains what was given, over time", [given], []))
+    drawn = [(title, Curves(title, "seconds of the clip", "PSNR, dB", line, mark).svg()) for title, line, mark in told]
+    if sureness is not None and sureness.values:
+        title = "The answer's confidence over time; the rings are the least sure instants"
+        line = [("confidence", list(zip(sureness.times, sureness.values, strict=True)))]
+        drawn.append((title, Curves(title, "seconds of the clip", "confidence", line, sureness.least()).svg()))
     if curve is not None and curve.points:
         title = "The fit: PSNR of recent batches"
         drawn.append((title, Curves(title, "seconds of the fit", "PSNR, dB", [("recent batches", curve.points)]).svg()))

@@ -53,6 +53,7 @@ from invr_tasks.testing.answered import (
     the_answer_beats_the_naive_one,
     the_answer_is_lazy,
     the_answer_is_sound,
+    the_confidence_is_sound,
     the_plan_is_sound,
     what_is_judged_is_sound,
 )
@@ -96,6 +97,7 @@ TASK_CHECKS: tuple[TaskCheck, ...] = (
     the_answer_is_sound,
     the_answer_is_lazy,
     any_order_gives_the_same_frames,
+    the_confidence_is_sound,
     what_is_judged_is_sound,
     the_answer_beats_the_naive_one,
     truth_never_reaches_the_fit,

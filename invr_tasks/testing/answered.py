@@ -72,6 +72,29 @@ def any_order_gives_the_same_frames(task: Task[Any]) -> None:
         expect_equal(video.read(order), singles, f"{name}, in any order")
 
 
+def the_confidence_is_sound(task: Task[Any]) -> None:
+    """Where `with_confidence` gives one: the answer to the bit and a fourth channel in [0, 1], the same each time."""
+    case = simulated(task)
+    rep = fitted(case, task.observe(case.source))
+    found = []
+    for seed in range(2):
+        with global_seed(seed):
+            both = task.with_confidence(rep, case.source)
+            if both is None:
+                return
+            found.append((both, both.read(some(both))))
+    both, frames = found[0]
+    answer = task.render(rep, case.source)
+    expect_equal(both.times, answer.times, "the times of the answer with its confidence and of the answer")
+    expect(
+        (both.size, both.channels) == (answer.size, 4),
+        f"with_confidence gives {both.channels} channels of {both.size}, expected 4 of {answer.size}",
+    )
+    expect_frames(frames, (len(frames), 4, *answer.size), "the answer with its confidence")
+    expect_equal(frames[:, :3], answer.read(some(answer)), "the first three channels of with_confidence and the answer")
+    expect_equal(found[1][1], frames, "the answer with its confidence, made twice")
+
+
 def what_is_judged_is_sound(task: Task[Any]) -> None:
     """Scores count at instants that are both true and shown, with weights in [0, 1] for each pixel of the truth."""
     case = simulated(task)

@@ -1,4 +1,4 @@
-"""The viewer as a web application: one page, what it needs to know, and pictures. No path leads to a file."""
+"""The viewer as a web application: one page, what it needs to know, pictures, and tasks. No path leads to a file."""
 
 from __future__ import annotations
 
@@ -15,7 +15,9 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from invr_core.errors import InvrError
+from invr_tasks.view.asking import task_routes
 from invr_tasks.view.guard import Guard
+from invr_tasks.view.jobs import Busy, Jobs
 from invr_tasks.view.opened import Opened
 from invr_tasks.view.turns import Superseded, Turns
 
@@ -26,22 +28,25 @@ _PIECES = {
     "/page.css": ("page", "templates/page.css", "text/css"),
     "/view.css": ("view", "static/view.css", "text/css"),
     "/view.js": ("view", "static/view.js", "text/javascript"),
+    "/tasks.js": ("view", "static/tasks.js", "text/javascript"),
 }
 """Address -> package beside this one, file in it, and its kind. All are read before the first request."""
 
 
-def viewer(opened: Opened, port: int, turns: Turns | None = None) -> Starlette:
+def viewer(opened: Opened, port: int, turns: Turns | None = None, jobs: Jobs | None = None) -> Starlette:
     """The application for one fitted clip.
 
     Args:
         opened: what is shown; nothing else is reachable.
         port: that it is served on; requests by another name or port are refused.
         turns: who draws; None for a new one.
+        jobs: runs tasks; None where the user has named no folder for what they write.
     """
-    queue, known = turns or Turns(), opened.facts()
+    queue = turns or Turns()
+    opened.facts()  # what has to be rendered for it is, once
 
     async def facts(request: Request) -> Response:
-        return JSONResponse(known)
+        return JSONResponse(opened.facts())
 
     async def frame(request: Request) -> Response:
         asked = opened.read(request.query_params)
@@ -57,6 +62,7 @@ def viewer(opened: Opened, port: int, turns: Turns | None = None) -> Starlette:
             *(Route(address, _piece(*piece), methods=["GET"]) for address, piece in _PIECES.items()),
             Route("/facts", facts, methods=["GET"]),
             Route("/frame", frame, methods=["GET"]),
+            *task_routes(opened, queue, jobs),
         ],
         middleware=[Middleware(Guard, port=port)],
         exception_handlers={InvrError: _refused, TimeoutError: _late, HTTPException: _other},
@@ -73,7 +79,7 @@ def _piece(package: str, name: str, kind: str) -> Callable[[Request], Awaitable[
 
 
 def _refused(request: Request, error: Exception) -> Response:
-    return JSONResponse({"error": str(error)}, 409 if isinstance(error, Superseded) else 400)
+    return JSONResponse({"error": str(error)}, 409 if isinstance(error, Superseded | Busy) else 400)
 
 
 def _late(request: Request, error: Exception) -> Response:

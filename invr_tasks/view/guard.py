@@ -58,6 +58,8 @@ class Guard:
             return 403, "this was asked by the page of another site"
         if set(given.get(b"sec-fetch-site", [])) - {b"same-origin", b"none"}:
             return 403, "this was asked by the page of another site"
+        if scope["method"] not in ("GET", "HEAD") and not given.get(b"origin"):
+            return 403, "only the viewer's own page may change anything"
         if len(scope.get("raw_path") or scope["path"]) + len(scope["query_string"]) > MOST_LETTERS:
             return 414, f"an address may have {MOST_LETTERS} letters"
         return None

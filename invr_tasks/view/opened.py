@@ -1,4 +1,4 @@
-"""What the viewer was opened on, and the one thing it does: draw a part of it as a PNG."""
+"""What the viewer was opened on, and what was made of it since: each part drawn as a PNG."""
 
 from __future__ import annotations
 
@@ -24,6 +24,8 @@ MOST_PIXELS = 8_000_000
 """Of a whole frame at the zoom that is asked for, whatever of it is shown."""
 MOST_TICKS = 600
 """Instants of given frames that are marked."""
+MOST_ANSWERS = 4
+"""Answers of tasks that can be seen; of more, the oldest goes."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,30 @@ class Opened:
         gaps = sorted(after - before for before, after in zip(self.frames, self.frames[1:], strict=False))
         self.step = gaps[len(gaps) // 2] if gaps else (rep.span[1] - rep.span[0]) / 25 or 0.04
         self._parts = Parts(rep, self.step)
-        self.names = (*self._parts.names, *((SOURCE,) if source is not None else ()))
+        self._clips: dict[str, Video] = {} if source is None else {SOURCE: source}
+        self._added = 0
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The parts that can be shown: those of the fitted clip, the source, and what was added."""
+        return (*self._parts.names, *self._clips)
+
+    def add(self, name: str, clip: Video) -> str:
+        """Show a further clip.
+
+        Args:
+            name: what it is called.
+            clip: an answer of a task.
+
+        Returns:
+            the part that it is, of a name that no other one has had.
+        """
+        self._added += 1
+        part = f"{self._added}: {name}"
+        answers = [held for held in self._clips if held != SOURCE]
+        gone = answers[: max(len(answers) - MOST_ANSWERS + 1, 0)]
+        self._clips = {**{held: one for held, one in self._clips.items() if held not in gone}, part: clip}
+        return part
 
     def facts(self) -> dict[str, Any]:
         """What the page needs to know, as JSON values."""
@@ -103,8 +128,8 @@ class Opened:
 
     def png(self, asked: Asked) -> bytes:
         """Draw it; every pixel is as it was rendered."""
-        if asked.part == SOURCE and self.source is not None:
-            picture = fitting(frame_at(self.source, asked.time)[0], asked.size, asked.region)
+        if (clip := self._clips.get(asked.part)) is not None:
+            picture = fitting(frame_at(clip, asked.time)[0], asked.size, asked.region)
         else:
             picture = self._parts.draw(asked.part, asked.time, asked.size, asked.region)
         out = io.BytesIO()
@@ -128,7 +153,7 @@ def find(path: Path) -> tuple[Path, Path | None]:
 
 
 def open_all(path: str, source: str | None, device: str = "auto") -> Opened:
-    """Open what the user names.
+    """Open what the user names; see also `find_all`.
 
     Args:
         path: a ``.invr`` file, or a folder with one.
@@ -138,9 +163,22 @@ def open_all(path: str, source: str | None, device: str = "auto") -> Opened:
     Raises:
         BadFile: if something is missing or damaged.
     """
-    file, beside = find(Path(path))
-    clip = source or beside
+    file, clip = find_all(path, source)
     return Opened(file.name, load(file, device), None if clip is None else Video.open(clip))
+
+
+def find_all(path: str, source: str | None) -> tuple[Path, Path | None]:
+    """The fitted file that the user names, and the clip to hold it against.
+
+    Args:
+        path: a ``.invr`` file, or a folder with one.
+        source: the clip; None for that beside it, if there is one.
+
+    Raises:
+        BadFile: if a folder does not hold exactly one.
+    """
+    file, beside = find(Path(path))
+    return file, beside if source is None else Path(source)
 
 
 def _instants(rep: Representation, source: Video | None) -> list[float]:

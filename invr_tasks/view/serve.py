@@ -5,9 +5,13 @@ from __future__ import annotations
 import socket
 import webbrowser
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from invr_core.errors import BadInput, Unsupported
 from invr_tasks.view.opened import Opened
+
+if TYPE_CHECKING:
+    from invr_tasks.view.jobs import Jobs
 
 HOST = "127.0.0.1"
 MOST_AT_ONCE = 32
@@ -47,7 +51,9 @@ def require() -> None:
     del starlette
 
 
-def serve(opened: Opened, held: socket.socket, browser: bool, tell: Callable[[str], None]) -> None:
+def serve(
+    opened: Opened, held: socket.socket, browser: bool, tell: Callable[[str], None], jobs: Jobs | None = None
+) -> None:
     """Serve until Ctrl-C.
 
     Args:
@@ -55,6 +61,7 @@ def serve(opened: Opened, held: socket.socket, browser: bool, tell: Callable[[st
         held: of `listen`.
         browser: whether to open one.
         tell: is given the address.
+        jobs: runs tasks, and is ended with all the rest; None to offer none.
     """
     import uvicorn
 
@@ -63,7 +70,7 @@ def serve(opened: Opened, held: socket.socket, browser: bool, tell: Callable[[st
     port = held.getsockname()[1]
     address = f"http://{HOST}:{port}/"
     config = uvicorn.Config(
-        viewer(opened, port),
+        viewer(opened, port, jobs=jobs),
         log_level="error",
         limit_concurrency=MOST_AT_ONCE,
         timeout_keep_alive=15,
@@ -74,5 +81,9 @@ def serve(opened: Opened, held: socket.socket, browser: bool, tell: Callable[[st
     tell(f"{opened.name} is shown at {address} (Ctrl-C ends it)")
     if browser:
         webbrowser.open(address)
-    with held:
-        uvicorn.Server(config).run(sockets=[held])
+    try:
+        with held:
+            uvicorn.Server(config).run(sockets=[held])
+    finally:
+        if jobs is not None:
+            jobs.cancel()

@@ -41,9 +41,9 @@ def surface() -> list[str]:
 
 
 def said_by(*words: str) -> str:
-    """What a command line prints on a terminal that is wide enough."""
+    """What a command line prints on a terminal that is just not wide enough for two columns."""
     said = io.StringIO()
-    with mock.patch.dict(os.environ, {"COLUMNS": "2000"}), contextlib.redirect_stdout(said):
+    with mock.patch.dict(os.environ, {"COLUMNS": "129"}), contextlib.redirect_stdout(said):
         assert main(list(words)) == 0, words
     return said.getvalue()
 
@@ -60,7 +60,7 @@ def taken_by(text: str) -> Iterator[str]:
         name = re.split(r" {2,}", entry)[0]
         given = re.findall(r"\((default: (?:[^()]|\([^()]*\))*|required|repeatable)\)", entry)
         if name != "-h, --help":
-            yield " ".join([name, *given[-1:]])
+            yield " ".join([name, *(" ".join(each.split()) for each in given[-1:])])
 
 
 def test_the_command_line_is_what_was_announced() -> None:

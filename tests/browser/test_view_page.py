@@ -212,6 +212,11 @@ def test_it_fits_on_the_screen(view: Any, width: int, scheme: Any) -> None:
     assert view.locator("#trouble").text_content() == ""
 
 
+def test_without_a_folder_for_them_no_task_is_offered(view: Any) -> None:
+    until(view, "document.getElementById('how').textContent.includes('--out FOLDER')")
+    assert not view.locator("#form").is_visible()
+
+
 def test_when_the_viewer_is_gone_the_page_says_so(view: Any, faults: list[str]) -> None:
     view.context.set_offline(True)
     scrub(view, 100)

@@ -20,7 +20,7 @@ from markdown_it import MarkdownIt
 
 ROOT = Path(__file__).resolve().parents[2]
 GUIDES = sorted((ROOT / "docs" / "guides").glob("*.md"))
-LEAST = {"batch": 3, "write_a_task": 10, "write_a_model": 3, "see": 2}
+LEAST = {"batch": 3, "cluster": 2, "write_a_task": 10, "write_a_model": 3, "see": 2}
 """How many things there are to do in a guide, so that none is passed over unseen."""
 PIP = Path(__file__).with_name("fake_pip.py")
 

@@ -168,6 +168,14 @@ class Averaging(Fill):
         return super().render(rep, source).map(lambda frames: frames.lerp(frames.mean(0, keepdim=True), 1e-3))
 
 
+class Boastful(Fill):
+    """Is twice as sure as one can be."""
+
+    def with_confidence(self, rep: Representation, source: Source) -> Video:
+        answer = self.render(rep, source)
+        return answer.map(lambda frames: torch.cat([frames, torch.full_like(frames[:, :1], 2.0)], 1))
+
+
 class Generous(Fill):
     """Counts a pixel twice."""
 
@@ -344,6 +352,7 @@ WRONG: tuple[tuple[type[Task[Any]], str], ...] = (
     (Eager, "the_answer_is_lazy"),
     (Greedy, "the_answer_is_lazy"),
     (Averaging, "any_order_gives_the_same_frames"),
+    (Boastful, "the_confidence_is_sound"),
     (Generous, "what_is_judged_is_sound"),
     (Idle, "the_answer_beats_the_naive_one"),
     (Peeking, "truth_never_reaches_the_fit"),

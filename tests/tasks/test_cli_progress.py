@@ -70,15 +70,15 @@ def test_a_terminal_gets_a_bar_with_the_state() -> None:
 def test_watching_changes_no_frame_and_tells_how_far_it_is(make_video: Callable[..., Video]) -> None:
     video = make_video(frames=5)
     target, said = console(False)
-    now = iter([0.0, 1.0, 6.0, 7.0])
+    now = iter([0.0, 0.5, 1.0, 6.0, 6.5, 7.0])
     with Reporter(console=target, clock=lambda: next(now)) as reporter:
         watched = reporter.watched(video)
         parts = [watched.read(indices) for indices in ([0, 1], [2], [3, 4])]
     assert torch.equal(torch.cat(parts), video.frames())
     assert said.getvalue().splitlines() == [
-        "rendering:  40 %  frame 2/5",
-        "rendering:  60 %  frame 3/5",
-        "rendering: 100 %  frame 5/5",
+        "rendering:  20 %  frame 1/5  0:02 left",
+        "rendering:  60 %  frame 3/5  0:04 left",
+        "rendering: 100 %  frame 5/5  0:00 left",
     ]
 
 

@@ -199,12 +199,6 @@ def test_the_command_tells_of_pieces_and_writes_one_clip(invr: Any, fits: Fits) 
         (["--piece", "7"], "--piece must be at least 8 frames, got 7"),
         (["--piece", "x"], "--piece: 'x' is not a whole number"),
         (["--rep", "a.invr", "--piece", "20"], "--rep leaves out the fit, so --piece would have no effect"),
-        (
-            ["--piece", "20", "--save-rep", "a.invr"],
-            "in.mkv has 60 frames, and is fitted in 4 parts; --save-rep is of one part: leave it out, or give "
-            "--piece 60 to fit them as one",
-        ),
-        (["--piece", "20", "--report", "a.html"], "--report is of one part: leave it out, or give --piece 60"),
     ],
 )
 def test_pieces_that_cannot_be(invr: Any, fits: Fits, options: list[str], message: str) -> None:

@@ -266,12 +266,6 @@ def test_a_shot_that_is_too_short_is_told(invr: Any, stand_in: StandIn, cut_clip
         (["--cuts", "0.6,0.3"], "cuts must increase"),
         (["--cuts", "x"], "--cuts: 'x' is not a list of numbers"),
         (["--rep", "a.invr", "--cuts", "0.6"], "--rep leaves out the fit, so --cuts would have no effect"),
-        (
-            ["--save-rep", "a.invr"],
-            "cut.mkv has 3 shots, with cuts at 0.6,1.1 s; --save-rep is of one part: leave it out, or give --no-shots "
-            "to fit them as one",
-        ),
-        (["--report", "a.html"], "--report is of one part: leave it out, or give --no-shots"),
     ],
 )
 def test_cuts_that_cannot_be(invr: Any, stand_in: StandIn, cut_clip: str, options: list[str], message: str) -> None:

@@ -280,4 +280,4 @@ async function begin() {
   new ResizeObserver(resize).observe(stage);
   resize();
 }
-begin();
+const ready = begin();

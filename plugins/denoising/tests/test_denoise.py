@@ -6,11 +6,12 @@ import math
 
 import pytest
 import torch
-from invr_denoising import Denoise, DenoiseConfig
+from invr_denoising import TILE, TILES, Denoise, DenoiseConfig, _probe
 from torch import Tensor
 
 from invr_core.errors import BadInput
 from invr_core.fitting import FitConfig
+from invr_core.noise import gaussian_level
 from invr_core.observation import squared
 from invr_core.query import Query
 from invr_core.testing import MovingDisc
@@ -184,3 +185,16 @@ def test_gaussian_noise_is_of_level_25_and_salt_and_pepper_a_tenth() -> None:
 
 def test_every_pixel_is_judged() -> None:
     assert denoise().judged(Source(clip()), clip()) is None
+
+
+# --------------------------------------------------------------------------- large frames
+def test_of_large_frames_tiles_tell_the_noise() -> None:
+    random = torch.Generator().manual_seed(0)
+    size = (1100, 2000)
+    grey = torch.linspace(0.3, 0.7, size[1]).expand(1, 3, *size)
+    noisy = grey + 0.05 * torch.randn(1, 3, *size, generator=random)
+    video = Video(torch.zeros(1).double(), size, lambda indices: noisy[list(indices)])
+    probe = _probe(video)
+    assert probe.shape == (TILES**2, 3, TILE, TILE)
+    assert torch.equal(probe[0], noisy[0, :, :TILE, :TILE]) and torch.equal(probe[-1], noisy[0, :, -TILE:, -TILE:])
+    assert gaussian_level(probe) == pytest.approx(0.05, rel=0.03)

@@ -51,7 +51,7 @@ def test_a_process_that_dies_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: 
         ("echo hello", "ended with 0"),
     ):
         script = tmp_path / "python"
-        script.write_text(f"#!/bin/sh\ncat > /dev/null\n{code}\n")
+        script.write_text(f"#!/bin/sh\nread question\n{code}\n")
         script.chmod(0o755)
         monkeypatch.setattr(sys, "executable", str(script))
         with pytest.raises(InvrError, match=f"the process of the fit .*{message}"):

@@ -154,13 +154,14 @@ def test_no_path_leads_to_a_file(opened: Opened, path: str) -> None:
 
 @pytest.mark.parametrize("method", ["post", "put", "delete", "patch", "options"])
 def test_nothing_but_reading_is_offered(client: TestClient, method: str) -> None:
-    assert getattr(client, method)("/frame?t=1").status_code == 405
+    assert getattr(client, method)("/frame?t=1", headers={"origin": HOME}).status_code == 405
+    assert getattr(client, method)("/frame?t=1").status_code == 403
 
 
 def test_the_page_and_what_it_loads_are_served(client: TestClient) -> None:
     text = client.get("/").text
     loaded = re.findall(r'(?:src|href)="(/[^"]*)"', text)
-    assert set(loaded) == {"/page.css", "/view.css", "/view.js"}
+    assert set(loaded) == {"/page.css", "/view.css", "/view.js", "/tasks.js"}
     assert all(client.get(path).status_code == 200 for path in loaded)
     assert "http" not in text
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
@@ -18,7 +19,8 @@ from invr_core.query import Query
 from invr_core.representation import Representation
 from invr_core.transport import mean, neighbours, patched, transport
 from invr_core.video import Video
-from invr_denoising.patches import cleaned
+from invr_denoising.patches import cleaned, cleaned_and_kept
+from invr_tasks.confidence import confidence_of
 from invr_tasks.operators import add_gaussian, add_salt_pepper
 from invr_tasks.task import Source, Task, frame_by_frame
 
@@ -34,8 +36,14 @@ PATCH = 5
 """Pixels across the patches that non-local means compares."""
 MOST_LEFT = 2.5
 """How much more noise than usual the pixels may hold that few frames could be averaged for."""
+LEFT = 3.4
+"""How much larger the square of what noise is left is than a linear estimate of patches reckons by itself."""
+BARE = 25 / 255
+"""The error that is expected of a pixel under an impulse to which no other frame brings anything."""
 PROBES = 5
 """Frames from which the kind and the level of the noise are told."""
+LARGE, TILE, TILES = 1 << 21, 256, 5
+"""Pixels of a frame from which on it is not asked whole, but by so many tiles of so many pixels, across and down."""
 
 
 @dataclass(frozen=True)
@@ -72,17 +80,11 @@ class Denoise(Task[DenoiseConfig]):
 
     def render(self, rep: Representation, source: Source) -> Video:
         """Each frame as an average of its neighbours, carried to it, that agree with it."""
-        video = source.video
-        if self._kind(video) == "gaussian":
-            level = gaussian_level(_probe(video))
-            cut_off = clips(_probe(video), level)
-            pilot = frame_by_frame(video, lambda index: self._averaged(index, video, rep, level))
-            both = _side_by_side(video, pilot.remembered(2 * self.config.reach + 1))
-            return frame_by_frame(video, lambda index: self._without_gaussian(index, both, rep, level, cut_off))
-        window = 2 * self.config.reach + 1
-        known = _known(video).remembered(window)
-        whole = patched(video, known).remembered(window)
-        return frame_by_frame(video, lambda index: self._without_impulses(index, whole, known, rep))
+        return frame_by_frame(source.video, self._drawn(rep, source, False))
+
+    def with_confidence(self, rep: Representation, source: Source) -> Video:
+        """Less sure where more of the noise is left, or where what was brought to an impulse disagrees."""
+        return frame_by_frame(replace(source.video, channels=4), self._drawn(rep, source, True))
 
     def simulate(self, truth: Video, generator: torch.Generator) -> Source:
         """Gaussian noise of level 25 of 255, or 10 % of salt and pepper."""
@@ -100,14 +102,32 @@ class Denoise(Task[DenoiseConfig]):
             return self.config.noise
         return "salt-pepper" if float(impulses(_probe(video)).mean()) > IMPULSES_FROM else "gaussian"
 
-    def _without_gaussian(self, index: int, both: Video, rep: Representation, level: float, cut_off: bool) -> Tensor:
+    def _drawn(self, rep: Representation, source: Source, asked: bool) -> Callable[[int], Tensor]:
+        """What draws a frame, (1, 3, H, W), or where confidence is asked for (1, 4, H, W)."""
+        video = source.video
+        window = 2 * self.config.reach + 1
+        if self._kind(video) == "gaussian":
+            level = gaussian_level(_probe(video))
+            cut_off = clips(_probe(video), level)
+            pilot = frame_by_frame(video, lambda index: self._averaged(index, video, rep, level))
+            both = _side_by_side(video, pilot.remembered(window))
+            return lambda index: self._without_gaussian(index, both, rep, level, cut_off, asked)
+        known = _known(video).remembered(window)
+        whole = patched(video, known).remembered(window)
+        return lambda index: self._without_impulses(index, whole, known, rep, asked)
+
+    def _without_gaussian(
+        self, index: int, both: Video, rep: Representation, level: float, cut_off: bool, asked: bool
+    ) -> Tensor:
         """Patches of the frame and its neighbours, cleaned together where they look alike."""
         time = float(both.times[index])
         brought = transport(both, rep, time, neighbours(both, time, self.config.reach))
         noisy, pilot = brought.pictures.chunk(2, 1)
         here = int(brought.seconds.abs().argmin())
-        picture = cleaned(noisy, pilot, here, level).clamp(0, 1)
-        return unclipped(picture, level) if cut_off else picture
+        if not asked:
+            return _put_right(cleaned(noisy, pilot, here, level), level, cut_off)
+        picture, kept = cleaned_and_kept(noisy, pilot, here, level)
+        return torch.cat([_put_right(picture, level, cut_off), confidence_of(LEFT * level**2 * kept)], 1)
 
     def _averaged(self, index: int, video: Video, rep: Representation, level: float) -> Tensor:
         """A first picture with little noise: the mean of what agrees with the frame."""
@@ -123,16 +143,28 @@ class Denoise(Task[DenoiseConfig]):
         left = level * weights.square().sum(0, keepdim=True).sqrt() / weights.sum(0, keepdim=True)
         return _spatially(averaged.cpu(), left.cpu(), level)
 
-    def _without_impulses(self, index: int, video: Video, known: Video, rep: Representation) -> Tensor:
+    def _without_impulses(self, index: int, video: Video, known: Video, rep: Representation, asked: bool) -> Tensor:
         given, trusted, time = video.read([index]), known.read([index]), float(video.times[index])
         frames = neighbours(video, time, self.config.reach, itself=False)
         if not frames:
-            return given
+            return torch.cat([given, trusted], 1) if asked else given
         brought = transport(video, rep, time, frames, weight=known)
         steps = (brought.seconds.abs() * video.fps).clamp(min=1).view(-1, 1, 1, 1)
         weights = brought.validity * steps.to(brought.validity) ** -2
-        picture = mean(brought.pictures, weights, given.to(weights), 0.05)[0].cpu()
-        return torch.where(trusted > 0, given, picture + fill(given - picture, trusted))
+        picture, share = (one.cpu() for one in mean(brought.pictures, weights, given.to(weights), 0.05))
+        answer = torch.where(trusted > 0, given, picture + fill(given - picture, trusted))
+        if not asked:
+            return answer
+        apart = (weights * (brought.pictures - answer.to(weights)).square().mean(1, keepdim=True)).sum(0, keepdim=True)
+        expected = apart / weights.sum(0, keepdim=True).clamp(min=1e-8)
+        expected = torch.lerp(torch.full_like(share, BARE**2), expected.cpu(), share)
+        return torch.cat([answer, torch.where(trusted > 0, 1.0, confidence_of(expected))], 1)
+
+
+def _put_right(picture: Tensor, level: float, cut_off: bool) -> Tensor:
+    """A clean picture with what cutting off at black and white did to its mean undone, if that was done."""
+    picture = picture.clamp(0, 1)
+    return unclipped(picture, level) if cut_off else picture
 
 
 def _side_by_side(one: Video, other: Video) -> Video:
@@ -143,7 +175,18 @@ def _side_by_side(one: Video, other: Video) -> Video:
 
 
 def _probe(video: Video) -> Tensor:
-    return video.read(range(0, len(video), max(len(video) // PROBES, 1)))
+    """Frames, or tiles evenly spread over large ones, (n, C, H, W)."""
+    every = range(0, len(video), max(len(video) // PROBES, 1))
+    if video.size[0] * video.size[1] <= LARGE or min(video.size) < TILE:
+        return video.read(every)
+    tops, lefts = (torch.linspace(0, side - TILE, TILES).int().tolist() for side in video.size)
+    places = [(top, left) for top in tops for left in lefts]
+    return torch.cat(
+        [
+            torch.cat([frame[..., top : top + TILE, left : left + TILE] for top, left in places])
+            for frame in (video.read([index]) for index in every)
+        ]
+    )
 
 
 def _known(video: Video) -> Video:

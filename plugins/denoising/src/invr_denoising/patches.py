@@ -39,9 +39,27 @@ def cleaned(noisy: Tensor, pilot: Tensor, here: int, level: float) -> Tensor:
         step); P. Arias, J.-M. Morel, Video Denoising via Empirical Bayesian Estimation of Space-Time Patches, JMIV
         2018.
     """
+    return _both(noisy, pilot, here, level, False)[0]
+
+
+def cleaned_and_kept(noisy: Tensor, pilot: Tensor, here: int, level: float) -> tuple[Tensor, Tensor]:
+    """The same, and which share of the noise is still in it.
+
+    That is the leverage of each pixel in the linear estimate of its patch, C / (C + N) with the covariances C of the
+    patches and N of the noise: also the share of N that the error has, by the estimate's own reckoning.
+
+    Returns:
+        (1, C, H, W), and (1, 1, H, W) in [0, 1].
+    """
+    return _both(noisy, pilot, here, level, True)
+
+
+def _both(noisy: Tensor, pilot: Tensor, here: int, level: float, asked: bool) -> tuple[Tensor, Tensor]:
+    """The picture, and the share of the noise that is kept; 0 unless it is asked for."""
     channels, height, width = noisy.shape[1:]
     if min(height, width) < PATCH or level <= 0:
-        return pilot[here : here + 1]
+        own = pilot[here : here + 1]
+        return own, torch.ones_like(own[:, :1])
     margin = (SEARCH, SEARCH + STRIDE, SEARCH, SEARCH + STRIDE)
     both = [F.pad(one, margin, mode="replicate") for one in (noisy, pilot)]
     rows, columns = both[0].shape[2:]
@@ -54,15 +72,21 @@ def cleaned(noisy: Tensor, pilot: Tensor, here: int, level: float) -> Tensor:
     plane = (pixels[:, None] * columns + pixels).flatten()
     volume = (torch.arange(channels, device=noisy.device)[:, None] * rows * columns + plane).flatten()
     total, counted = noisy.new_zeros(channels * rows * columns), noisy.new_zeros(rows * columns)
+    kept = torch.zeros_like(counted)
     for corner, like in zip(corners.split(AT_ONCE), likes.T.split(AT_ONCE), strict=True):
         frame, place = like // len(moves), corner[:, None] + moves[like % len(moves)]
         index = (frame * channels * rows * columns + place)[..., None] + volume
-        estimate = _estimated(*(one.flatten()[index] for one in both), level)
+        estimate, share = _estimated(*(one.flatten()[index] for one in both), level, asked)
         own = frame == here
         total.index_add_(0, (place[own][:, None] + volume).flatten(), estimate[own].flatten())
         counted.index_add_(0, (place[own][:, None] + plane).flatten(), counted.new_ones(int(own.sum()) * len(plane)))
+        if share is not None:
+            mean_share = share.unflatten(1, (channels, -1)).mean(1)[:, None].expand(-1, own.shape[1], -1)
+            kept.index_add_(0, (place[own][:, None] + plane).flatten(), mean_share[own].flatten())
     mean = total.view(channels, rows, columns) / counted.view(rows, columns).clamp(min=1)
-    return mean[None, :, SEARCH : SEARCH + height, SEARCH : SEARCH + width]
+    mean_kept = (kept / counted.clamp(min=1)).view(1, rows, columns)
+    inside = (slice(SEARCH, SEARCH + height), slice(SEARCH, SEARCH + width))
+    return mean[None, :, *inside], mean_kept[None, :, *inside]
 
 
 def _alike(pilot: Tensor, here: int, count: tuple[int, int]) -> Tensor:
@@ -83,15 +107,20 @@ def _alike(pilot: Tensor, here: int, count: tuple[int, int]) -> Tensor:
     return apart.topk(min(GROUP, len(apart)), 0, largest=False).indices
 
 
-def _estimated(noisy: Tensor, pilot: Tensor, level: float) -> Tensor:
+def _estimated(noisy: Tensor, pilot: Tensor, level: float, asked: bool) -> tuple[Tensor, Tensor | None]:
     """Groups of patches without their noise, (groups, n, pixels): the linear estimate of least square error.
 
-    The covariance of a group of n patches has rank n at most, so that systems of n unknowns are solved.
+    Also, where it is asked for, the share of its noise that each pixel keeps, (groups, pixels). The covariance of a
+    group of n patches has rank n at most, so that systems of n unknowns are solved.
     """
     count = pilot.shape[1]
     mean = pilot.mean(1, keepdim=True)
     spread, noisy_mean = pilot - mean, noisy.mean(1, keepdim=True)
     inner = spread @ spread.transpose(1, 2)
     inner = inner + count * EXCESS * level**2 * torch.eye(count, device=inner.device)
-    shares = torch.cholesky_solve(spread @ (noisy - noisy_mean).transpose(1, 2), torch.linalg.cholesky(inner))
-    return (mean + noisy_mean) / 2 + shares.transpose(1, 2) @ spread
+    factor = torch.linalg.cholesky(inner)
+    shares = torch.cholesky_solve(spread @ (noisy - noisy_mean).transpose(1, 2), factor)
+    estimate = (mean + noisy_mean) / 2 + shares.transpose(1, 2) @ spread
+    if not asked:
+        return estimate, None
+    return estimate, torch.linalg.solve_triangular(factor, spread, upper=False).square().sum(1)

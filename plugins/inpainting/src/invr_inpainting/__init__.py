@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
@@ -13,7 +13,9 @@ from invr_core.query import Query
 from invr_core.representation import Representation
 from invr_core.video import Video
 from invr_inpainting.carrying import Carried
+from invr_inpainting.doubt import Doubt
 from invr_tasks.baselines import temporal_median
+from invr_tasks.confidence import confidence_of
 from invr_tasks.operators import box_holes, moving_hole, punch, static_hole
 from invr_tasks.task import Source, Task, frame_by_frame
 
@@ -56,8 +58,14 @@ class Inpaint(Task[InpaintConfig]):
 
     def render(self, rep: Representation, source: Source) -> Video:
         """Hole pixels carried in from when they were visible, or guessed from around; known ones as they are."""
-        known = source["mask"].map(lambda mask: 1 - mask)
-        return frame_by_frame(source.video, Carried(source.video, known, rep, self.config.reach).at)
+        return frame_by_frame(source.video, self._carried(rep, source).at)
+
+    def with_confidence(self, rep: Representation, source: Source) -> Video:
+        """Sure outside the hole; within it less, the longer the way a pixel came, or the farther it was guessed."""
+        carried = self._carried(rep, source)
+        doubt = Doubt(carried)
+        shown = replace(source.video, channels=4)
+        return frame_by_frame(shown, lambda index: torch.cat([carried.at(index), confidence_of(doubt.at(index))], 1))
 
     def simulate(self, truth: Video, generator: torch.Generator) -> Source:
         """Holes of the kind named in the options, black."""
@@ -71,3 +79,7 @@ class Inpaint(Task[InpaintConfig]):
     def naive(self, source: Source) -> Video:
         """The median over time of what is visible at the same place."""
         return temporal_median(source.video, source["mask"])
+
+    def _carried(self, rep: Representation, source: Source) -> Carried:
+        known = source["mask"].map(lambda mask: 1 - mask)
+        return Carried(source.video, known, rep, self.config.reach)

@@ -33,10 +33,14 @@ class Filling:
     Args:
         values: (3, n) the pixels of the hole, row by row.
         ages: (n,) over how many frames each has come; `NEVER` if it has not.
+        ways: (2, n) the same for either way through the clip; None before both have been mixed.
+        apart: (n,) mean square difference of what the two ways brought; None likewise.
     """
 
     values: Tensor
     ages: Tensor
+    ways: Tensor | None = None
+    apart: Tensor | None = None
 
 
 class Carried:
@@ -62,13 +66,15 @@ class Carried:
 
     def at(self, index: int) -> Tensor:
         """A frame, (1, 3, H, W); exact outside the hole."""
-        return _put(self.video.read([index]), self._holes(index), self._fillings[index].values)
+        return _put(self.video.read([index]), self.hole(index), self.fillings[index].values)
 
-    def _holes(self, index: int) -> Tensor:
+    def hole(self, index: int) -> Tensor:
+        """Where the hole of a frame is, (H, W) bool."""
         return self.known.read([index])[0, 0] <= 0.5
 
     @cached_property
-    def _fillings(self) -> list[Filling]:
+    def fillings(self) -> list[Filling]:
+        """What is in the hole of each frame."""
         fillings = [self._own(index) for index in range(len(self.video))]
         for _ in range(ROUNDS):
             fillings = self._round(fillings)
@@ -76,7 +82,7 @@ class Carried:
 
     def _own(self, index: int) -> Filling:
         """The representation's own picture, its difference from what is known around the hole continued over it."""
-        hole, given = self._holes(index), self.video.read([index])
+        hole, given = self.hole(index), self.video.read([index])
         if not bool(hole.any()):
             return Filling(torch.empty(3, 0), torch.empty(0))
         own = self.rep(Query(self.video.times[index : index + 1])).cpu()
@@ -94,7 +100,7 @@ class Carried:
         carried: list[Filling] = []
         last_index, (last_whole, last_hole, last_picture, last_age) = -1, (torch.empty(0) for _ in range(4))
         for index in order:
-            hole, given = self._holes(index), self.video.read([index])
+            hole, given = self.hole(index), self.video.read([index])
             whole = _put(given, hole, before[index].values)
             values, ages = before[index].values, torch.full((int(hole.sum()),), NEVER)
             if carried and bool(hole.any()):
@@ -132,16 +138,16 @@ class Carried:
         values = (weights[0] * one.values + weights[1] * other.values) / total.clamp(min=1e-12)
         came = total > 0
         if not bool(came.all()):
-            hole = self._holes(index)
+            hole = self.hole(index)
             picture = _put(self.video.read([index]), hole, values)
             known = _put(torch.ones_like(picture[:, :1]), hole, came[None].float())
             values = krige(picture, known, self._likeness)[0][:, hole].clamp(0, 1)
-        return Filling(values, ages.amin(0))
+        return Filling(values, ages.amin(0), ages, (one.values - other.values).square().mean(0))
 
     @cached_property
     def _likeness(self) -> Likeness:
         probes = range(0, len(self.video), max(len(self.video) // PROBES, 1))
-        return Likeness.of((self.video.read([i]), (~self._holes(i))[None, None].float()) for i in probes)
+        return Likeness.of((self.video.read([i]), (~self.hole(i))[None, None].float()) for i in probes)
 
 
 def _put(picture: Tensor, hole: Tensor, values: Tensor) -> Tensor:

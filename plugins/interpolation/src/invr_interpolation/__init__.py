@@ -15,8 +15,10 @@ from invr_core.query import Query, at_rate, subdivide
 from invr_core.representation import Representation
 from invr_core.transport import SAME_INSTANT
 from invr_core.video import Video
+from invr_interpolation.doubt import Voice, expected
 from invr_interpolation.paths import Gap, Path, candidates, fitted, gap_around, sides, worth
 from invr_tasks.baselines import blend
+from invr_tasks.confidence import confidence_of
 from invr_tasks.operators import interpolation_split
 from invr_tasks.task import Source, Task, frame_by_frame
 
@@ -74,6 +76,12 @@ class Interpolate(Task[InterpolateConfig]):
         between, times = _Between(source.video, rep), self.plan(source).times
         return frame_by_frame(replace(source.video, times=times), lambda index: between.at(float(times[index])))
 
+    def with_confidence(self, rep: Representation, source: Source) -> Video:
+        """Less sure where the two sides of a path, or several kinds of paths, bring different things; see `doubt`."""
+        between, times = _Between(source.video, rep), self.plan(source).times
+        shown = replace(source.video, times=times, channels=4)
+        return frame_by_frame(shown, lambda index: torch.cat(between.with_confidence(float(times[index])), 1))
+
     def simulate(self, truth: Video, generator: torch.Generator) -> Source:
         """Every ``factor``-th frame is given."""
         return Source(interpolation_split(truth, self.config.factor)[0])
@@ -104,27 +112,49 @@ class _Between:
 
     def at(self, time: float) -> Tensor:
         """The frame at an instant, (1, 3, H, W)."""
+        given = self._given(time)
+        return self._mixture(self._gap(time))[0] if given is None else given
+
+    def with_confidence(self, time: float) -> tuple[Tensor, Tensor]:
+        """The same, and how sure it is, (1, 1, H, W)."""
+        given = self._given(time)
+        if given is not None:
+            return given, torch.ones_like(given[:, :1])
+        gap = self._gap(time)
+        frame, voices = self._mixture(gap)
+        return frame, confidence_of(expected(frame, gap, voices))
+
+    def _given(self, time: float) -> Tensor | None:
         distance, nearest = (self.video.times - time).abs().min(0)
-        if float(distance) <= SAME_INSTANT:
-            return self.video.read([int(nearest)])
+        return self.video.read([int(nearest)]) if float(distance) <= SAME_INSTANT else None
+
+    def _gap(self, time: float) -> Gap:
         after = int(torch.searchsorted(self.video.times, time))
-        gap = gap_around(self.video, after - 1, after, time)
-        own = self.rep(Query(torch.tensor([time], dtype=torch.float64)))
+        return gap_around(self.video, after - 1, after, time)
+
+    def _mixture(self, gap: Gap) -> tuple[Tensor, list[Voice]]:
+        """The frame within a gap, and what it is mixed of."""
+        own = self.rep(Query(torch.tensor([gap.time], dtype=torch.float64)))
         path, visible = fitted(self.rep, gap)
         total, weights = OWN_WEIGHT * own, torch.full_like(own[:, :1], OWN_WEIGHT)
+        voices = []
         for kind, one in candidates(gap, path).items():
-            picture, weight = _mixed(gap, one, visible)
+            picture, weight, apart = _mixed(gap, one, visible)
             weight = weight * self.shares.get(kind, 1.0)
             total, weights = total + weight * picture, weights + weight
-        return total / weights
+            voices.append(Voice(picture, weight, apart))
+        return total / weights, voices
 
 
-def _mixed(gap: Gap, path: Path, visible: Tensor) -> tuple[Tensor, Tensor]:
-    """Both frames brought along a path and mixed, (1, 3, H, W), and what that counts at each pixel, (1, 1, H, W)."""
+def _mixed(gap: Gap, path: Path, visible: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Both frames brought along a path and mixed, (1, 3, H, W), what that counts at each pixel, and how far they part.
+
+    The last two are (1, 1, H, W).
+    """
     pictures, inside = sides(gap, path)
     apart = (pictures[:1] - pictures[1:]).square().mean(1, keepdim=True)
     apart = F.avg_pool2d(apart, WINDOW, 1, WINDOW // 2, count_include_pad=False)
     shares = torch.tensor([1 - gap.share, gap.share]).view(2, 1, 1, 1).to(inside) * inside * visible
     both = shares.sum(0, keepdim=True)
     mixed = (shares * pictures).sum(0, keepdim=True) / both.clamp(min=1e-8)
-    return mixed, (both > 0) * DOUBT / (apart + DOUBT)
+    return mixed, (both > 0) * DOUBT / (apart + DOUBT), apart

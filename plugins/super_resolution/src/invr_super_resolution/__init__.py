@@ -16,8 +16,10 @@ from invr_core.query import Query
 from invr_core.representation import Representation
 from invr_core.transport import mean, neighbours, transport
 from invr_core.video import Video
+from invr_super_resolution.doubt import expected
 from invr_super_resolution.learning import learned
 from invr_tasks.baselines import enlarge
+from invr_tasks.confidence import confidence_of
 from invr_tasks.operators import downscale, shrink
 from invr_tasks.task import Source, Task, frame_by_frame
 
@@ -83,6 +85,18 @@ class Upscale(Task[UpscaleConfig]):
         large = replace(video, size=size, read=lambda indices: enlarged(video.read(indices)))
         large = large.remembered(2 * self.config.reach + 1)
         return frame_by_frame(replace(video, size=size), lambda index: self._gathered(index, video, large, rep))
+
+    def with_confidence(self, rep: Representation, source: Source) -> Video:
+        """Less sure where there was much detail to lose."""
+        video, answer = source.video, self.render(rep, source)
+        again = tuple(max(1, round(side / self.config.scale)) for side in video.size)
+        small = shrink(size=(again[0], again[1]), kernel=self.config.kernel)
+
+        def draw(index: int) -> Tensor:
+            picture = answer.read([index])
+            return torch.cat([picture, confidence_of(expected(picture, video.read([index]), small))], 1)
+
+        return frame_by_frame(replace(answer, channels=4), draw)
 
     def simulate(self, truth: Video, generator: torch.Generator) -> Source:
         """The clip shrunk; by bicubic where the options say gaussian, which has no reference in the protocol."""

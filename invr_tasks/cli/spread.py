@@ -1,0 +1,64 @@
+"""`invr batch` by several workers: each clip is a piece of work."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from contextlib import closing
+
+from invr_tasks.cli.batch import Outcome, job_of, read
+from invr_tasks.cli.blame import say
+from invr_tasks.cli.clips import Clip
+from invr_tasks.engine import Crew, Piece, distribute
+
+CLIP = f"{__name__}:answer_clip"
+
+
+def answer_clip(words: list[str], path: str, output: str) -> float:
+    """One clip of a batch, in a worker; the seconds that it took.
+
+    Args:
+        words: what follows ``invr batch``.
+        path: of the clip.
+        output: of its answer.
+    """
+    from invr_tasks.cli.run import run_one
+
+    began = time.monotonic()
+    task, config, parsed = read(words)
+    run_one(task(config), job_of(parsed, Clip(path, output)), [], unfinished=False)
+    return time.monotonic() - began
+
+
+def spread(words: Sequence[str], clips: Sequence[Clip], crew: Crew, note: Callable[[str], None]) -> list[Outcome]:
+    """All clips but those that are there already, until Ctrl-C.
+
+    Args:
+        words: what follows ``invr batch``.
+        clips: of the batch.
+        crew: who does them.
+        note: is told what is done.
+    """
+    todo = [index for index, clip in enumerate(clips) if not clip.done]
+    outcomes = [Outcome("there already", f"{clip.output} is there already; left as it is") for clip in clips]
+    for index in todo:
+        outcomes[index] = Outcome("not done", "stopped, or not begun; no answer is written", 130)
+    pieces = [
+        Piece(clips[index].path, {"words": list(words), "path": clips[index].path, "output": clips[index].output})
+        for index in todo
+    ]
+    note(f"{len(todo)} of {len(clips)} clips, by {crew}")
+    try:
+        with closing(distribute(CLIP, pieces, crew)) as all_done:
+            for count, done in enumerate(all_done, 1):
+                clip = clips[todo[done.index]]
+                if done.failed is None:
+                    outcome = Outcome("written", f"wrote {clip.output}, in {done.answer:.1f} s")
+                    note(f"{count}/{len(todo)}: {outcome.text}")
+                else:
+                    outcome = Outcome("failed", done.failed, done.code)
+                    say("error", f"{clip.path}: {done.failed}")
+                outcomes[todo[done.index]] = outcome
+    except KeyboardInterrupt:
+        pass  # what became of each is told; what is not done says so by its code
+    return outcomes

@@ -1,0 +1,123 @@
+"""The page of a run on a clip of several parts: each is looked at while it is in memory, and the page made last."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+from invr_core.errors import BadInput
+from invr_core.representation import Representation
+from invr_tasks.confidence import Sureness
+from invr_tasks.page.cautions import cautions
+from invr_tasks.page.curve import Curve
+from invr_tasks.page.gallery import Gallery, Moment, gallery
+from invr_tasks.page.instants import Series, choose, explained
+from invr_tasks.page.parts import Parts
+from invr_tasks.page.report import plots, put, step_of
+from invr_tasks.page.tables import figures, origin, settings
+from invr_tasks.run import Result
+from invr_tasks.shots import Done, Joined
+from invr_tasks.task import Source, Task
+
+MOST_MOMENTS = 6
+"""Of the worst, and of the typical instants, that are kept of all parts together."""
+_NAME = "the fit of each part, against what was given"
+
+
+class Sections:
+    """Collects what a page shows of each part.
+
+    Example:
+        ``sections = Sections()``, then ``joined = run_shots(…, on_done=sections.add)`` and, once the answer has been
+        read, ``sections.write("run.html", task, source, joined)``
+    """
+
+    def __init__(self) -> None:
+        self._titles: list[str] = []
+        self._points: list[tuple[float, float]] = []
+        self._moments: list[Moment] = []
+        self._unsure: list[float] = []
+        self._wheel: Gallery | None = None
+        self._rep: Representation | None = None
+        self._seconds, self._interrupted = 0.0, False
+        self.step, self._latest = Curve(), Curve()
+
+    def begin(self) -> None:
+        """The steps that follow are of another part."""
+        self.step = Curve()
+
+    def add(self, done: Done) -> None:
+        """Look at a part that has just been fitted."""
+        rep, video = done.result.representation, done.source.video
+        series = explained(done.task.observe(done.source), rep, _NAME)
+        instants = choose(series, 1)
+        shown = gallery(instants, Parts(rep, step_of(video)), video, done.result.video, None, None, 1 / MOST_MOMENTS)
+        self._titles.append(done.part.title)
+        self._points += zip(series.times, series.psnr, strict=True)
+        self._moments = _few([*self._moments, *shown.moments])
+        self._unsure += [] if shown.unsure is None else [shown.unsure]
+        self._wheel, self._rep = self._wheel or shown, self._rep or rep
+        self._seconds += done.result.seconds
+        self._interrupted |= done.result.interrupted
+        if (self.step.late_gain or 0) > (self._latest.late_gain or 0):
+            self._latest = self.step
+
+    def write(
+        self,
+        path: str | Path,
+        task: Task[Any],
+        source: Source,
+        joined: Joined,
+        facts: Mapping[str, object] | None = None,
+        sureness: Sureness | None = None,
+    ) -> None:
+        """Write the page; see `invr_tasks.page.report.write_report`.
+
+        Args:
+            path: ends in ``.html``.
+            task: that was run.
+            source: the whole.
+            joined: the answer, which has been read.
+            facts: further lines for the table of what was asked.
+            sureness: how sure each frame of the answer is, where the task told.
+
+        Raises:
+            BadInput: if no part was fitted.
+            BadOutput: if it cannot be written.
+        """
+        if self._rep is None or self._wheel is None:
+            raise BadInput("no part of this clip was fitted, so there is nothing to report")
+        times, psnr = zip(*sorted(self._points), strict=True)
+        series = Series(_NAME, times, psnr)
+        moments = tuple(sorted(self._moments, key=lambda moment: moment.time))
+        shown = replace(self._wheel, moments=moments, unsure=fmean(self._unsure) if self._unsure else None)
+        result = Result(joined.video, self._rep, self._seconds, self._interrupted)
+        told = {
+            **(facts or {}),
+            "parts": f"{len(joined.parts)}, of which {len(self._titles)} are fitted, each by itself",
+            "model and fit below": f"those of {self._titles[0]}",
+        }
+        put(
+            Path(path),
+            task=type(task).__name__,
+            answer=joined.video,
+            figures=figures(result, None, series, None),
+            cautions=cautions(result, series, False, shown, self._latest, sureness),
+            shown=shown,
+            plots=plots([series], series, False, shown, None, sureness),
+            settings=settings(task, source, result, told),
+            origin=origin(result),
+        )
+
+
+def _few(moments: list[Moment]) -> list[Moment]:
+    """The worst of the worst; and typical ones that are apart from each other."""
+    worst = sorted((m for m in moments if m.instant.kind == "worst"), key=lambda m: m.instant.psnr)[:MOST_MOMENTS]
+    usual = sorted((m for m in moments if m.instant.kind != "worst"), key=lambda m: m.time)
+    while len(usual) > MOST_MOMENTS:
+        gaps = [after.time - before.time for before, after in zip(usual[:-2], usual[2:], strict=True)]
+        del usual[1 + gaps.index(min(gaps))]
+    return worst + usual

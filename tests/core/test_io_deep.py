@@ -1,0 +1,195 @@
+"""More than 8 bits, pixels that are not square, and the light of an HDR clip: kept in .mp4 and .mkv, or told."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+import torch
+from av.video.stream import VideoStream
+
+from invr_core.errors import BadOutput
+from invr_core.io import open_video, save_video, saving
+from invr_core.io.beside import Beside
+from invr_core.io.hevc import has_x265
+from invr_core.io.light import Light
+from invr_core.io.matroska import ROOM, describe
+from invr_core.video import Video
+
+needs_x265 = pytest.mark.skipif(not has_x265(), reason="this PyAV has no x265")
+LIGHT = Light(
+    ((34000, 16000), (13250, 34500), (7500, 3000), (15635, 16450)),
+    (10_000_000, 50),
+    (1000, 400),
+)
+
+
+def ramp(depth: int = 10, size: tuple[int, int] = (64, 96)) -> Video:
+    """Greys so near to each other that 8 bits hold a few of them only."""
+    greys = torch.linspace(0.5, 0.53, size[1]).expand(4, 3, *size)
+    return Video.of(greys + torch.arange(4)[:, None, None, None] / 1000, depth=depth)
+
+
+def hdr(path: Path, aspect: Fraction = Fraction(1), light: Light = LIGHT, title: str = "") -> Path:
+    """A clip of 96x64 in HEVC, in BT.2020 and PQ."""
+    words = ":".join(["log-level=none", "repeat-headers=1", *light.x265()])
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx265", rate=25, options={"x265-params": words})
+        assert isinstance(stream, VideoStream)
+        stream.width, stream.height, stream.pix_fmt = 96, 64, "yuv420p10le"
+        context = stream.codec_context
+        context.color_primaries, context.color_trc, context.colorspace, context.color_range = 9, 16, 9, 1
+        context.sample_aspect_ratio = aspect
+        if title:
+            stream.metadata["title"] = title
+        for number in range(5):
+            grey = np.full((96, 96), 64 + 150 * number, np.uint16)
+            grey[64:] = 512
+            frame = av.VideoFrame.from_ndarray(grey, "yuv420p10le")
+            frame.pts = number
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    return path
+
+
+def seen(path: Path) -> tuple[Fraction, Light, str | None]:
+    """The shape of a pixel, the light, and the title of the pictures, as any reader of the file is told."""
+    with av.open(str(path)) as container:
+        stream = container.streams.video[0]
+        frame = next(container.decode(stream))
+        return stream.sample_aspect_ratio or Fraction(1), Light.of(frame), stream.metadata.get("title")
+
+
+# ------------------------------------------------------------------ 10 bits in .mp4
+@needs_x265
+def test_mp4_keeps_10_bits_as_hevc(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    video, path = ramp(), tmp_path / "a.mp4"
+    save_video(video, path, pytest.fail)
+    assert capfd.readouterr() == ("", "")  # x265 would say a lot
+    with av.open(str(path)) as container:
+        context = container.streams.video[0].codec_context
+        assert (context.name, context.pix_fmt, context.codec_tag) == ("hevc", "yuv420p10le", "hvc1")
+        assert (context.colorspace, context.color_range, context.color_primaries, context.color_trc) == (1, 1, 1, 1)
+    data = path.read_bytes()
+    assert data.find(b"moov") < data.find(b"mdat")
+    back = open_video(path)
+    assert back.depth == 10 and torch.equal(back.times, video.times)
+    assert (back.frames() - video.frames()).abs().mean() < 1 / 1023 < 0.25 / 255
+    save_video(video, tmp_path / "b.mp4")
+    assert (tmp_path / "b.mp4").read_bytes() == data
+
+
+@needs_x265
+def test_colours_of_10_bits_are_kept_in_odd_sizes(tmp_path: Path) -> None:
+    colours = torch.tensor([[1.0, 0, 0], [0, 1, 0], [0, 0, 1], [0.35, 0.62, 0.12], [1, 1, 1], [0, 0, 0]])
+    notes: list[str] = []
+    video = Video.of(colours[:, :, None, None].expand(6, 3, 71, 97), depth=10)
+    save_video(video, tmp_path / "a.mp4", notes.append)
+    assert notes == ["a.mp4: written as 98x72, not 97x71, since .mp4 needs even sizes; the edge is repeated"]
+    back = open_video(tmp_path / "a.mp4").frames()[:, :, 8:60, 8:80].mean((2, 3))
+    assert (back - colours).abs().max() < 0.006
+
+
+@pytest.mark.parametrize(
+    ("depth", "size", "note"),
+    [
+        (16, (64, 96), "its 16 bits are written as 10, the most that .mp4 holds here; .mkv keeps them"),
+        (10, (64, 62), "its 10 bits are written as 8; .mkv keeps them"),
+        (10, (16, 96), "its 10 bits are written as 8; .mkv keeps them"),
+    ],
+)
+@needs_x265
+def test_bits_that_go_are_told(tmp_path: Path, depth: int, size: tuple[int, int], note: str) -> None:
+    notes: list[str] = []
+    save_video(ramp(depth, size), tmp_path / "a.mp4", notes.append)
+    assert notes == [f"a.mp4: {note}"]
+    assert open_video(tmp_path / "a.mp4").depth == (10 if depth == 16 else 8)
+
+
+def test_without_x265_it_is_8_bits_and_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(saving, "has_x265", lambda: False)
+    notes: list[str] = []
+    save_video(ramp(), tmp_path / "a.mp4", notes.append)
+    assert notes == ["a.mp4: its 10 bits are written as 8; .mkv keeps them"]
+    with av.open(str(tmp_path / "a.mp4")) as container:
+        assert container.streams.video[0].codec_context.name == "h264"
+
+
+# ------------------------------------------------------------------ shape and light
+@needs_x265
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
+@pytest.mark.parametrize("aspect", [Fraction(1), Fraction(16, 15), Fraction(32, 27), Fraction(8, 9)])
+def test_the_shape_of_pixels_and_the_light_survive(tmp_path: Path, suffix: str, aspect: Fraction) -> None:
+    path, out = hdr(tmp_path / "in.mp4", aspect), tmp_path / f"out{suffix}"
+    assert seen(path)[:2] == (aspect, LIGHT)
+    video = open_video(path)
+    save_video(video, out, pytest.fail, beside=path)
+    assert seen(out) == (aspect, LIGHT, None)
+    back = open_video(out)
+    assert back.depth == 10 and torch.equal(back.times, video.times)
+    with av.open(str(out)) as container:
+        context = container.streams.video[0].codec_context
+        assert (context.color_primaries, context.color_trc) == (9, 16)
+    again = tmp_path / f"again{suffix}"
+    save_video(back, again, pytest.fail, beside=out)
+    assert seen(again) == (aspect, LIGHT, None)
+
+
+@needs_x265
+def test_a_title_stays_and_parts_of_the_light_do_too(tmp_path: Path) -> None:
+    level = Light(level=(700, 300))
+    path = hdr(tmp_path / "in.mkv", Fraction(4, 3), level, "A title")
+    save_video(open_video(path), tmp_path / "out.mkv", pytest.fail, beside=path)
+    assert seen(tmp_path / "out.mkv") == (Fraction(4, 3), level, "A title")
+    assert ROOM.encode() not in (tmp_path / "out.mkv").read_bytes()
+
+
+@needs_x265
+def test_light_that_cannot_be_kept_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, notes = hdr(tmp_path / "in.mp4"), list[str]()
+    monkeypatch.setattr(saving, "has_x265", lambda: False)
+    save_video(open_video(path), tmp_path / "out.mp4", notes.append, beside=path)
+    assert notes == [
+        "out.mp4: its 10 bits are written as 8; .mkv keeps them",
+        "out.mp4: its HDR mastering data is not kept; .mkv keeps it",
+    ]
+
+
+def test_a_file_that_is_not_as_expected_is_refused(tmp_path: Path) -> None:
+    for data in (b"", b"\x1a\x45\xdf\xa3", bytes(100)):
+        (tmp_path / "a.mkv").write_bytes(data)
+        with pytest.raises(BadOutput, match="its tracks are not where they are written"):
+            describe(tmp_path / "a.mkv", Fraction(2), Light())
+
+
+@needs_x265
+def test_the_checksum_of_the_tracks_is_right(tmp_path: Path, elements: Callable[[bytes], bytes]) -> None:
+    import zlib
+
+    path = hdr(tmp_path / "in.mp4", Fraction(4, 3))
+    save_video(open_video(path), tmp_path / "out.mkv", beside=path)
+    tracks = elements((tmp_path / "out.mkv").read_bytes())
+    assert tracks[:2] == b"\xbf\x84" and int.from_bytes(tracks[2:6], "little") == zlib.crc32(tracks[6:])
+
+
+@pytest.fixture
+def elements() -> Callable[[bytes], bytes]:
+    """What the element Tracks of a file holds, by its own size."""
+
+    def tracks(data: bytes) -> bytes:
+        at = data.index(b"\x16\x54\xae\x6b", data.index(b"\x16\x54\xae\x6b") + 1) + 4  # the index names it first
+        wide = 9 - data[at].bit_length()
+        size = int.from_bytes(data[at : at + wide], "big") & (1 << 7 * wide) - 1
+        return data[at + wide : at + wide + size]
+
+    return tracks
+
+
+def test_a_source_without_pictures_beside_says_nothing_of_light(tmp_path: Path) -> None:
+    ramp(8).save(tmp_path / "a.mp4")
+    with Beside(tmp_path / "a.mp4", True, pytest.fail) as beside:
+        assert not beside.light and beside.aspect == 1
