@@ -79,12 +79,14 @@ ALTERED: dict[str, dict[str, Without]] = {
         ),
     },
     "upscale": {
-        "without what is learned": lambda: patch("invr_super_resolution.learned", lambda *_: torch.nn.Identity()),
+        "without what is learned": lambda: patch(
+            "invr_super_resolution.larger.learned", lambda *_: torch.nn.Identity()
+        ),
         "without the network's picture": lambda: patch(
-            "invr_super_resolution.Upscale._sure", lambda *_: torch.zeros(1, 1, 1, 1)
+            "invr_super_resolution.larger.Larger._sure", lambda *_: torch.zeros(1, 1, 1, 1)
         ),
         "the network's picture wholly believed": lambda: patch(
-            "invr_super_resolution.Upscale._sure", lambda *_: torch.ones(1, 1, 1, 1)
+            "invr_super_resolution.larger.Larger._sure", lambda *_: torch.ones(1, 1, 1, 1)
         ),
     },
 }

@@ -5,14 +5,16 @@ from __future__ import annotations
 import pytest
 import torch
 from invr_super_resolution import Upscale, UpscaleConfig, learning
+from invr_super_resolution.larger import Larger
 from invr_super_resolution.learning import learned
 from torch import Tensor
 from torch.nn import functional as F
 
 from invr_core.errors import BadInput
-from invr_core.fitting import FitConfig
+from invr_core.fitting import FitConfig, fit
 from invr_core.query import Query
-from invr_core.testing import MovingDisc
+from invr_core.representation import Representation
+from invr_core.testing import MovingDisc, PanningTexture
 from invr_core.video import Video
 from invr_tasks.operators import shrink
 from invr_tasks.run import accept, default_model, prepare, run, score
@@ -89,6 +91,25 @@ def test_a_clip_too_small_to_learn_from_is_left_as_it_is() -> None:
     small = clip().frames()
     large = bicubic(small, (64, 96))
     assert torch.equal(learned(Video.of(small), 2, bicubic, by_area, torch.device("cpu"))(large), large)
+
+
+# ------------------------------------------------------------------------------ credit
+def larger(video: Video, rep: Representation) -> Larger:
+    return Larger(video, rep, 2, 4, by_area)
+
+
+def test_pictures_that_know_more_than_the_frames_have_credit_and_strange_ones_have_none() -> None:
+    texture = PanningTexture(SIZE)
+    given = Video.of(by_area(texture(Query(TIMES)), (16, 24)), TIMES)
+    assert larger(given, texture).credit > 1.2
+    assert larger(given, MovingDisc(SIZE)).credit < 1
+
+
+def test_where_nothing_is_carried_all_have_the_same_credit() -> None:
+    given = Video.of(by_area(clip().frames(), (16, 24)), TIMES)
+    assert larger(given[:2], MovingDisc(SIZE)).credit == 1
+    still = fit(upscale().observe(Source(given)), default_model("hnerv"), FitConfig(steps=1, device="cpu"))
+    assert larger(given, still).credit == 1
 
 
 # -------------------------------------------------------------------- shrunk, the input
