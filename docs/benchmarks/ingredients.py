@@ -1,6 +1,6 @@
 """What each ingredient of a task is worth: the answer whole, with one left out, by the network alone, and for nothing.
 
-    python docs/benchmarks/ingredients.py CLIPS --frames 33 --steps 200 >> docs/benchmarks/ingredients.jsonl
+    python docs/benchmarks/ingredients.py CLIPS --frames 17 --steps 150 >> docs/benchmarks/ingredients.jsonl
 
 One fit for each setting of each clip of the suite "development"; all answers are from that fit, so that they differ in
 nothing else. PSNR in dB, over the hole where there is one. CLIPS is the folder of the suite's clips. A JSON line each.
@@ -116,8 +116,9 @@ def main() -> None:
     parser.add_argument("--frames", type=int, default=33)
     parser.add_argument("--steps", type=int, default=200)
     parser.add_argument("--clip", default=",".join(CLIPS))
+    parser.add_argument("--setting", default=",".join(SETTINGS))
     asked = parser.parse_args()
-    for cell in cells("development", asked.clips, (), asked.clip.split(","), SETTINGS):
+    for cell in cells("development", asked.clips, (), asked.clip.split(","), asked.setting.split(",")):
         truth = crop_to(Video.open(cell.path)[: asked.frames], cell.entry.size)
         truth = Video.of((truth.frames() * 255).round().to(torch.uint8), truth.times)
         case = make_case(cell.task, cell.setting, truth)
