@@ -67,7 +67,8 @@ def learned(video: Video, scale: float, enlarge: Resize, shrink: Resize, device:
     another, in the clip's colours, treated likewise (as in Achddou et al., Synthetic images as a regularity prior for
     image restoration neural networks, SSVM 2021). No picture from elsewhere is used.
 
-    A clip too small to teach in fewer steps than FEWEST is left as it is enlarged.
+    A clip too small to teach in fewer steps than FEWEST is left as it is enlarged, and so is one of which a given pixel
+    becomes larger than a patch.
 
     Args:
         video: the given frames.
@@ -80,7 +81,7 @@ def learned(video: Video, scale: float, enlarge: Resize, shrink: Resize, device:
         torch.manual_seed(0)
         network = Sharpener(max(int(scale), 1))
     steps = min(STEPS, round(len(video) * video.size[0] * video.size[1] * scale**2 / PER_STEP))
-    if steps >= FEWEST:
+    if steps >= FEWEST and network.fold <= SIDE:
         given = _taught_by(video)
         pairs = [_pair(_drawn(given, min(PICTURES, steps)), scale, enlarge, shrink)]
         if min(given.shape[2:]) / scale >= SMALLEST:
