@@ -187,8 +187,15 @@ def fit_part(
 
     Args:
         which: part, from 0 on.
-        task, source, cuts, piece, model, fit_config, on_step, on_part: as in `run_shots`, and the same as there.
+        task: as in `run_shots`, and the same as there.
+        source: as in `run_shots`, and the same as there.
+        cuts: as in `run_shots`, and the same as there.
         keep: see `invr_tasks.keeping.Kept.shared`.
+        piece: as in `run_shots`, and the same as there.
+        model: as in `run_shots`, and the same as there.
+        fit_config: as in `run_shots`, and the same as there.
+        on_step: as in `run_shots`.
+        on_part: as in `run_shots`.
 
     Raises:
         KeyboardInterrupt: if Ctrl-C stops it.
