@@ -44,7 +44,8 @@ class Joined:
             been done; the last two are held in memory, and one that is gone back to later is fitted again.
         parts: of the clip.
         alone: of the only part that there is; None where there are several, or where it is too short to fit.
-        confidence: as that of a `Result`; it is 0 where a part shows the trivial answer.
+        confidence: as that of a `Result`; it is 0 where a part shows the trivial answer,
+            or cannot tell though the first one can.
     """
 
     video: Video
@@ -186,8 +187,15 @@ def fit_part(
 
     Args:
         which: part, from 0 on.
-        task, source, cuts, piece, model, fit_config, on_step, on_part: as in `run_shots`, and the same as there.
+        task: as in `run_shots`, and the same as there.
+        source: as in `run_shots`, and the same as there.
+        cuts: as in `run_shots`, and the same as there.
         keep: see `invr_tasks.keeping.Kept.shared`.
+        piece: as in `run_shots`, and the same as there.
+        model: as in `run_shots`, and the same as there.
+        fit_config: as in `run_shots`, and the same as there.
+        on_step: as in `run_shots`.
+        on_part: as in `run_shots`.
 
     Raises:
         KeyboardInterrupt: if Ctrl-C stops it.
@@ -258,7 +266,7 @@ class _Fits:
         self.results: dict[int, Result] = {}
         self.unfinished, self.stopped, self.confidence = unfinished, False, confidence
         self._answers: dict[int, Video] = {}
-        self._tells = False
+        self._tells: bool | None = None
 
     def check(self) -> None:
         """Refuse what can be refused before the first fit, and tell what will not be fitted."""
@@ -296,17 +304,16 @@ class _Fits:
             self.on_done(Done(which, job.part, job.task, job.source, result))
         if result.interrupted:
             self._stop(which)
-        if result.confidence is None:
+        if self._tells is None:
+            self._tells = result.confidence is not None  # the first part decides: all have as many channels
+        if not self._tells:
             return result.video
-        self._tells = True
-        return _with(result.video, result.confidence.read)
+        return _unsure(result.video) if result.confidence is None else _with(result.video, result.confidence.read)
 
     def _trivial(self, job: _Job) -> Video:
         """The answer of a part that is not fitted: if the others say how sure they are, it is not sure at all."""
         video = job.task.naive(job.source)
-        if not self._tells:
-            return video
-        return _with(video, lambda indices: torch.zeros(len(indices), 1, *video.size))
+        return _unsure(video) if self._tells else video
 
     def _kept(self, which: int) -> Result | None:
         """What comes of a part that was fitted before."""
@@ -344,6 +351,11 @@ class _Fits:
 def _with(video: Video, sure: Callable[[Sequence[int]], Tensor]) -> Video:
     """An answer with its confidence as a fourth channel."""
     return replace(video, channels=BOTH, read=lambda indices: torch.cat([video.read(indices), sure(indices)], 1))
+
+
+def _unsure(video: Video) -> Video:
+    """An answer of which nothing is known, as one that is not sure at all."""
+    return _with(video, lambda indices: torch.zeros(len(indices), 1, *video.size))
 
 
 def _split(task: Task[Any], source: Source, parts: Sequence[Part], asked: Query) -> Iterator[_Job]:

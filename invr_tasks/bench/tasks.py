@@ -13,6 +13,7 @@ import torch
 
 from invr_core.device import resolve
 from invr_core.errors import BadInput, InvrError, did_you_mean
+from invr_core.io.notes import silent
 from invr_core.video import Video
 from invr_tasks import registry
 from invr_tasks.bench.answers import OURS, AnswerJob
@@ -102,7 +103,7 @@ def run_tasks(
     check(wanted, out, sheet)
     distance, status = lpips_if_ready(lpips)
     records: list[Record] = []
-    say = tell if not quiet else _silent
+    say = tell if not quiet else silent
     say(status)
     for _, group in groupby(wanted.cells, key=lambda cell: cell.entry):
         together = list(group)
@@ -146,7 +147,7 @@ def missing(wanted: TaskBench, there: Sequence[Record]) -> dict[int, Cell]:
     return {
         index: cell
         for index, cell in enumerate(wanted.cells)
-        if not all(kept(cell, *method) for method in _asked(wanted, cell, _silent))
+        if not all(kept(cell, *method) for method in _asked(wanted, cell, silent))
     }
 
 
@@ -282,7 +283,3 @@ def in_a_line(cell: Cell, scored: Scored, seconds_per_frame: float) -> str:
 
 def _file_name(title: str) -> str:
     return re.sub(r"[^\w]+", "-", title).strip("-")
-
-
-def _silent(line: str) -> None:
-    """Say nothing."""

@@ -71,7 +71,7 @@ def batch(arguments: list[str]) -> int:
     jobs = [job_of(parsed, clip) for clip in clips]
     _check(task, parsed, clips, jobs)
     crew = parsed.who.crew(parsed.fit.device, sum(not clip.done for clip in clips))
-    for line in left_out:
+    for line in [*left_out, *_lacking(clips, jobs)]:
         _note(parsed.quiet, line)
     if crew is None:
         outcomes = _work(lambda job: run_one(task(config), job, [], unfinished=False), clips, jobs)
@@ -139,6 +139,16 @@ def _others(parsed: Any) -> tuple[tuple[str, str | None], ...]:
         ("--confidence", parsed.confidence),
         ("--save-rep", parsed.file.save_rep),
     )
+
+
+def _lacking(clips: Sequence[Clip], jobs: Sequence[Any]) -> list[str]:
+    """Of answers that are there, what was stopped before it was written beside them; a line for each."""
+    return [
+        f"{path} ({option}) is not there, though {clip.output} is; remove that to have both"
+        for clip, job in zip(clips, jobs, strict=True)
+        for option, path in (("--report", job.report), ("--confidence", job.confidence))
+        if clip.done and path and not Path(path).exists()
+    ]
 
 
 def _work(run: Any, clips: Sequence[Clip], jobs: Sequence[Any]) -> list[Outcome]:

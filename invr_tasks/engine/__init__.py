@@ -48,8 +48,9 @@ class Crew:
     address: str | None = None
 
     def __str__(self) -> str:
-        workers = "as many workers as there is room for" if self.workers is None else f"{self.workers} workers"
-        return f"{workers} of {self.threads} threads, {self.engine}{f' at {self.address}' if self.address else ''}"
+        workers = "as many workers as there is room for" if self.workers is None else _counted(self.workers, "worker")
+        place = f" at {self.address}" if self.address else ""
+        return f"{workers} of {_counted(self.threads, 'thread')}, {self.engine}{place}"
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,6 @@ class Done:
         answer: of the function; None if it failed.
         failed: why, in a line.
         code: the exit code that the failure deserves: 2 if the user can put it right, else 1.
-        trials: how often it was begun, as far as is known.
     """
 
     index: int
@@ -102,6 +102,10 @@ def order(function: str, arguments: Mapping[str, Any], threads: int) -> str:
 
     values = {"function": function, "arguments": arguments, "threads": threads}
     return json.dumps({**values, "place": os.getcwd(), "versions": versions()})
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def outcome(index: int, told: str) -> Done:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import _thread
 import os
+import signal
 import sys
 import threading
 from collections.abc import Sequence
@@ -24,6 +25,7 @@ def main(words: Sequence[str]) -> int:
     Returns:
         the exit code of the command.
     """
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # which whoever began it may have turned off
     progress.EVERY = EVERY
     threading.Thread(target=_stop_at_the_end, daemon=True).start()
     return cli.main(["run", *words])

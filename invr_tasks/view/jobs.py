@@ -106,16 +106,11 @@ class Jobs:
                 raise BadOutput(f"nothing can be written to {self.folder}: {error.strerror}") from error
             output = private / f"{self._clip.stem}-{re.sub(r'[^A-Za-z0-9_-]+', '-', task)}{suffix}"
             run = [task, str(self._clip), str(output), f"--rep={self._fitted}", f"--device={self._device}", *words]
-            self._child = subprocess.Popen(
-                [sys.executable, "-P", "-m", "invr_tasks.view.child", *run],
-                env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
-                stdin=subprocess.PIPE,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.PIPE,
-                text=True,
-                errors="replace",
-                start_new_session=True,  # Ctrl-C is for the viewer, which then ends it
-            )
+            try:
+                self._child = _begun(run)
+            except OSError as error:
+                private.rmdir()
+                raise BadOutput(f"the task cannot be begun: {error.strerror}") from error
             self._state, self._cancelled = State("running", task, text="beginning"), False
             self._thread = threading.Thread(target=self._watch, args=(self._child, output), daemon=True)
             self._thread.start()
@@ -188,6 +183,24 @@ class Jobs:
             elif told != line and len(self._state.notes) < MOST_NOTES:
                 self._state.notes.append(told)
         return ""
+
+
+def _begun(run: Sequence[str]) -> subprocess.Popen[str]:
+    """The child process of a task.
+
+    Args:
+        run: what follows ``invr run``.
+    """
+    return subprocess.Popen(
+        [sys.executable, "-P", "-m", "invr_tasks.view.child", *run],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        errors="replace",
+        start_new_session=True,  # Ctrl-C is for the viewer, which then ends it
+    )
 
 
 def _put(file: Path, folder: Path) -> Path:

@@ -159,6 +159,13 @@ def test_what_is_finished_is_neither_computed_again_nor_touched(invr: Any, fits:
     assert before.items() <= contents("out").items() and len(contents("out")) > len(before)
 
 
+def test_what_is_missing_beside_a_finished_answer_is_told(invr: Any, fits: Any, clips: None) -> None:
+    assert invr("batch", "fakeslow", "clips/10.mkv", "--into", "out")[0] == 0
+    code, _, err = invr("batch", "fakeslow", "clips/10.mkv", "--into", "out", "--report", "{stem}.html")
+    assert code == 0 and not Path("10.html").exists() and len(fits.calls) == 1
+    assert "10.html (--report) is not there, though out/10.mp4 is; remove that to have both" in err
+
+
 def test_paths_may_carry_the_name_of_the_clip(invr: Any, fits: Any, clips: None) -> None:
     for name, column in (("2", 0), ("10", 8)):
         mask = torch.zeros(1, 3, 16, 24)

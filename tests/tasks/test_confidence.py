@@ -122,6 +122,24 @@ def test_parts_are_joined_with_their_confidence_and_a_short_one_is_not_sure() ->
     assert torch.equal(joined.video.read([3]), clip(6).read([3]))
 
 
+@pytest.mark.parametrize("first_tells", [True, False])
+def test_parts_that_cannot_tell_fit_together_with_those_that_can(
+    first_tells: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Sometimes(Watched):
+        def with_confidence(self, rep: Representation, source: Source) -> Video | None:  # type: ignore[override]
+            tells = (source.video.times[0] < 0.25) == first_tells
+            return super().with_confidence(rep, source) if tells else None
+
+    monkeypatch.setattr("invr_tasks.run.fit", lambda *arguments, **options: MovingDisc((16, 24)))
+    joined = run_shots(Sometimes(), Source(clip(6)), [3], confidence=True)
+    assert joined.video.frames().shape == (6, 3, 16, 24)
+    assert (joined.confidence is not None) == first_tells
+    if joined.confidence is not None:
+        values = [round(float(joined.confidence.read([index]).mean()), 3) for index in range(6)]
+        assert values == [0.9, 0.8, 0.7, 0.0, 0.0, 0.0]
+
+
 # ------------------------------------------------------------------------- command line
 @pytest.fixture
 def sure(install: Callable[..., Path], invr: Any) -> None:

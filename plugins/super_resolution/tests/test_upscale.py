@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 import torch
 from invr_super_resolution import Upscale, UpscaleConfig, learning
@@ -91,6 +93,19 @@ def test_a_clip_too_small_to_learn_from_is_left_as_it_is() -> None:
     small = clip().frames()
     large = bicubic(small, (64, 96))
     assert torch.equal(learned(Video.of(small), 2, bicubic, by_area, torch.device("cpu"))(large), large)
+
+
+def test_of_large_frames_windows_teach_and_of_small_ones_all() -> None:
+    seen: list[int] = []
+
+    def read(indices: Sequence[int]) -> Tensor:
+        seen.append(len(indices))
+        return torch.arange(1200.0).expand(len(indices), 3, 400, 1200)
+
+    large = learning._taught_by(Video(torch.arange(60.0), (400, 1200), read))
+    assert large.shape == (learning.FRAMES, 3, 400, learning.WINDOW) and set(seen) == {1}
+    assert len({float(frame[0, 0, 0]) for frame in large}) > learning.FRAMES / 2
+    assert torch.equal(learning._taught_by(clip()), clip().frames())
 
 
 # ------------------------------------------------------------------------------ credit

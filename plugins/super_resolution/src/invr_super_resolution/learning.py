@@ -23,8 +23,8 @@ AREA, SIDE = 18 * 32 * 32, 64
 """Places a step looks at, each of ``fold`` x ``fold`` pixels, and the most pixels along each side of its patches."""
 SMALLEST = 32
 """Pixels of the shorter side of a frame shrunk once more, from which the clip itself has something to teach."""
-FRAMES = 48
-"""Frames of the clip that teach, at most."""
+FRAMES, WINDOW = 48, 512
+"""Frames of the clip that teach, at most, and pixels along the sides of what is taken of each, where they are large."""
 PICTURES, CANVAS, SHAPES, FINER = 192, 96, 400, 2
 """Drawn pictures, pixels along each side of them, shapes in each, and how much finer they are drawn than kept."""
 
@@ -67,7 +67,8 @@ def learned(video: Video, scale: float, enlarge: Resize, shrink: Resize, device:
     another, in the clip's colours, treated likewise (as in Achddou et al., Synthetic images as a regularity prior for
     image restoration neural networks, SSVM 2021). No picture from elsewhere is used.
 
-    A clip too small to teach in fewer steps than FEWEST is left as it is enlarged.
+    A clip too small to teach in fewer steps than FEWEST is left as it is enlarged, and so is one of which a given pixel
+    becomes larger than a patch.
 
     Args:
         video: the given frames.
@@ -80,13 +81,32 @@ def learned(video: Video, scale: float, enlarge: Resize, shrink: Resize, device:
         torch.manual_seed(0)
         network = Sharpener(max(int(scale), 1))
     steps = min(STEPS, round(len(video) * video.size[0] * video.size[1] * scale**2 / PER_STEP))
-    if steps >= FEWEST:
-        given = video.read([int(index) for index in np.unique(np.linspace(0, len(video) - 1, FRAMES).round())])
+    if steps >= FEWEST and network.fold <= SIDE:
+        given = _taught_by(video)
         pairs = [_pair(_drawn(given, min(PICTURES, steps)), scale, enlarge, shrink)]
         if min(given.shape[2:]) / scale >= SMALLEST:
             pairs.append(_pair(given, scale, enlarge, shrink))
         _learn(network.to(device), pairs, steps, device)
     return network.to(device)
+
+
+def _taught_by(video: Video) -> Tensor:
+    """Frames spread over a clip; of large ones a window each, now here, now there, so that memory is bounded."""
+    indices = [int(index) for index in np.unique(np.linspace(0, len(video) - 1, FRAMES).round())]
+    if video.size[0] * video.size[1] <= WINDOW**2:
+        return video.read(indices)
+    height, width = (min(side, WINDOW) for side in video.size)
+    generator = torch.Generator().manual_seed(0)
+    tops, lefts = (
+        torch.randint(side - kept + 1, (len(indices),), generator=generator).tolist()
+        for side, kept in zip(video.size, (height, width), strict=True)
+    )
+    return torch.cat(
+        [
+            video.read([index])[..., top : top + height, left : left + width].clone()
+            for index, top, left in zip(indices, tops, lefts, strict=True)
+        ]
+    )
 
 
 def _pair(wanted: Tensor, scale: float, enlarge: Resize, shrink: Resize) -> Tensor:
