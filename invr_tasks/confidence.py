@@ -34,7 +34,7 @@ class Sureness:
         """The least sure instants and their confidence, the least first; none that are close to a lesser one.
 
         Example:
-            >>> Sureness((0.0, 1.0, 2.0, 3.0), (0.9, 0.4, 0.3, 1.0)).least()
+            >>> Sureness((0.0, 1.0, 2.0, 3.0), (0.9, 0.4, 0.3, 1.0)).least(2)
             [(2.0, 0.3), (0.0, 0.9)]
         """
         apart, chosen = len(self.values) / (2 * count), list[int]()

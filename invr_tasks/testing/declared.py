@@ -53,7 +53,7 @@ def options_are_explained(task: Task[Any]) -> None:
         expect(not unsaid, f"{_flag(field.name)} has no docstring; write one under the field {field.name}")
         shown = re.split(r"\n +--", said.getvalue()[found.start() + 1 :] if found else "", maxsplit=1)[0]
         expect(
-            "(default: " in shown or field.default is MISSING,
+            "(default:" in shown or field.default is MISSING,
             f"the help does not show the default of {_flag(field.name)}",
         )
 

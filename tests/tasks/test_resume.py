@@ -56,7 +56,7 @@ atomic._flush = flush
 SHOW = """
 before = Reporter._tell
 def tell(self, what, fraction, *rest):
-    if what == "rendering" and fraction > 0.5:
+    if what == "rendering" and fraction > 0.8:
         die()
     before(self, what, fraction, *rest)
 Reporter._tell = tell
