@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from invr_core.video import Video
 from invr_tasks.demo_clip import demo_clip_path
 
 torch.set_num_threads(1)
+signal.signal(signal.SIGINT, signal.default_int_handler)  # tests send it; whoever runs them by `&` has it ignored
 
 
 @pytest.fixture(scope="session")
