@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import resource
 import time
 from itertools import pairwise
 
@@ -22,6 +21,7 @@ import torch
 
 from invr_core import FitConfig, Observation, Query, Video, fit
 from invr_core.models import registry
+from invr_tasks.bench.rss import peak
 from invr_tasks.operators import crop_to
 from invr_tasks.provenance import provenance
 
@@ -68,11 +68,6 @@ def main() -> None:
             }
         )
     )
-
-
-def peak() -> float:
-    """Of this process so far, in MiB (Linux)."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 if __name__ == "__main__":

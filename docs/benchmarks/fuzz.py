@@ -29,6 +29,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from invr_tasks.bench.rss import peak
 from invr_tasks.provenance import provenance, version_of
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -121,8 +122,7 @@ def batch(of: str, seed: int, count: int, keep: Path) -> dict[str, Any]:
             found[f"{case[0]}: {result}"] += 1
 
         run()
-    grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    return {"found": dict(found), "faults": dict(faults), "peak": grown}
+    return {"found": dict(found), "faults": dict(faults), "peak": round(peak() * 2**20)}
 
 
 def worker(of: str, seed: int, count: int, keep: Path) -> dict[str, Any]:
@@ -173,7 +173,7 @@ def main() -> None:
     if asked.inside:
         print(json.dumps(batch(asked.of, seed, asked.cases, asked.keep)))
         return
-    began, found, faults, peak = time.time(), Counter[str](), Counter[str](), 0
+    began, found, faults, most = time.time(), Counter[str](), Counter[str](), 0
     for number, start in enumerate(range(0, asked.cases, BATCH)):
         try:
             result = worker(asked.of, seed + number, min(BATCH, asked.cases - start), asked.keep)
@@ -181,7 +181,7 @@ def main() -> None:
             break
         found.update(result["found"])
         faults.update(result["faults"])
-        peak = max(peak, result["peak"])
+        most = max(most, result["peak"])
         print(f"{found.total():,} of {asked.cases:,}, {faults.total()} faults", file=sys.stderr, flush=True)
     heavy = dearest(asked.of)
     beyond = [line["file"] for line in heavy if line["grew"] > line["cap"] or line["outcome"] == "died"]
@@ -196,7 +196,7 @@ def main() -> None:
         "kinds": dict(sorted(found.items())),
         "faults": dict(faults),
         "beyond_the_cap": beyond,
-        "worst_batch_peak_bytes": peak,
+        "worst_batch_peak_bytes": most,
         "dearest": heavy,
         "seconds": round(time.time() - began),
         "versions": {name: version_of(name) for name in ("hypothesis", "pillow")},

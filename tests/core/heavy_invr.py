@@ -23,6 +23,7 @@ from strange_invr import outcome, parts, raw, sealed, small, sound
 from invr_core.models.base import Geometry
 from invr_core.quantise import _FILTERS
 from invr_core.storage import HEADER_LIMIT
+from invr_tasks.bench import rss
 
 FIXED, OF_HEADER, OF_NUMBERS = 64 << 20, 48, 24
 """The cap, in bytes: in any case, for each byte of the header, and for each number that the header promises."""
@@ -132,7 +133,7 @@ HEAVY: dict[str, Callable[[], bytes]] = {
 
 def peak() -> int:
     """The most bytes that this process has held."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    return round(rss.peak() * 2**20)
 
 
 def measured(name: str, folder: Path) -> dict[str, Any]:

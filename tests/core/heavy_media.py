@@ -8,7 +8,6 @@ writes one, the next time opens it, and prints a JSON line: what became of it, a
 from __future__ import annotations
 
 import json
-import resource
 import sys
 import time
 import zlib
@@ -20,6 +19,7 @@ import torch
 from strange_media import chunk, gif, outcome, png, sound, tiff
 
 from invr_core.io.bounds import DECODED
+from invr_tasks.bench import rss
 
 FIXED = 96 << 20
 """Bytes that a process may grow by in any case; beside them `DECODED` for each pixel of a frame that is not refused."""
@@ -55,7 +55,7 @@ HEAVY: dict[str, tuple[str, Callable[[], bytes], int]] = {
 
 def peak() -> int:
     """The most bytes that this process has held."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    return round(rss.peak() * 2**20)
 
 
 def measured(name: str, folder: Path) -> dict[str, Any]:

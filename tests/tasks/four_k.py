@@ -11,7 +11,6 @@ import contextlib
 import io
 import json
 import os
-import resource
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,6 +20,7 @@ from torch import Tensor
 
 from invr_core import memory
 from invr_core.video import Video
+from invr_tasks.bench import rss
 from invr_tasks.cli import main
 
 FREE = 4 << 30
@@ -46,7 +46,7 @@ def tried(task: str) -> dict[str, object]:
     source, *options = ASKED[task]
     with contextlib.redirect_stderr(io.StringIO()) as said:
         code = main(["run", task, source, "out.mkv", *options, "--save-rep", "out.invr", "--quiet"])
-    held = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    held = rss.peak() * 2**20
     return {"task": task, "code": code, "said": said.getvalue(), "files": sorted(os.listdir()), "held": held}
 
 
