@@ -1,6 +1,6 @@
 """Peak memory and seconds of `invr run` against the length of a clip, as one JSON line on stdout for each length.
 
-    nice python docs/benchmarks/length.py --seconds 10,60 >> docs/benchmarks/length.jsonl
+    nice env OMP_NUM_THREADS=1 python docs/benchmarks/length.py --seconds 10,60,600 > docs/benchmarks/length.jsonl
 
 The clip is the one that ships, enlarged, cropped, and played to and fro. Each run is a process of its own. So few steps
 make no picture worth looking at. They are as many for each length, since a step takes the more memory the farther apart
@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import resource
 import subprocess
 import sys
 import tempfile
@@ -41,7 +42,7 @@ def main() -> None:
     parser.add_argument("--seconds", default="10,60")
     parser.add_argument("--fps", type=float, default=25.0)
     parser.add_argument("--steps", type=int, default=80)
-    parser.add_argument("--shown", type=float, default=6.0, help="frames per second that are asked for")
+    parser.add_argument("--shown", type=float, default=1.5, help="frames per second that are asked for")
     parser.add_argument("--size", default="640x360")
     options = parser.parse_args()
     width, height = map(int, options.size.split("x"))
@@ -52,11 +53,11 @@ def main() -> None:
             lengthened(frames, options.fps, (height, width)).save(clip)
             command = ["run", "interpolate", str(clip), str(out), "--fps", str(options.shown), "--no-shots"]
             command += ["--steps", str(options.steps), "--device", "cpu"]
-            begun = time.perf_counter()
+            begun, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
             done = subprocess.run(
                 [sys.executable, __file__, "--inside", *command], stdout=subprocess.PIPE, check=True, text=True
             )
-            taken = time.perf_counter() - begun
+            taken, after = time.perf_counter() - begun, resource.getrusage(resource.RUSAGE_CHILDREN)
         parts = parts_of(frames)
         record = {
             "clip": CLIP.name,
@@ -69,6 +70,7 @@ def main() -> None:
             "steps": options.steps,
             "peak_memory_mib": json.loads(done.stdout.splitlines()[-1]),
             "seconds": round(taken, 1),
+            "cpu_seconds": round(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, 1),
             "load_average": round(os.getloadavg()[0], 2),
             "nice": os.nice(0),
             "provenance": provenance(0, "cpu"),
