@@ -71,7 +71,13 @@ def patched(video: Video, weight: Video) -> Video:
 
 
 def transport(
-    video: Video, rep: Representation, time: float, frames: Sequence[int], *, weight: Video | None = None
+    video: Video,
+    rep: Representation,
+    time: float,
+    frames: Sequence[int],
+    *,
+    weight: Video | None = None,
+    kernel: str = "bicubic",
 ) -> Transported:
     """Bring given frames to an instant along the fitted motion.
 
@@ -85,6 +91,7 @@ def transport(
         frames: indices into ``video``, at least one.
         weight: one channel in [0, 1], as many frames as ``video``: 0 where a pixel must not be used. What it hides
             still colours what is sampled close beside it; give a `patched` video against that.
+        kernel: by which pixels are looked up, a mode of `invr_core.sampling.sample`.
 
     Raises:
         OutOfSpan: if an instant lies outside its span.
@@ -100,7 +107,7 @@ def transport(
     landing = target_grid(motion.flow)
     scale = landing.new_tensor([video.size[1] / rep.size[1], video.size[0] / rep.size[0]]).view(1, 2, 1, 1)
     landing = (landing + 0.5) * scale - 0.5
-    pictures, inside = sample(video.read(indices).to(landing.device), landing, "bicubic")
+    pictures, inside = sample(video.read(indices).to(landing.device), landing, kernel)
     still = ((there - time).abs() <= SAME_INSTANT).view(-1, 1, 1, 1).to(landing.device)
     validity = torch.where(still, torch.ones_like(inside), motion.confidence * inside)
     if weight is not None:

@@ -42,16 +42,24 @@ SETTINGS = ("x2", "boxes", "static", "moving", "gauss25", "gauss50", "x2_bicubic
 Without = Callable[[], AbstractContextManager[Any]]
 
 
-def one_kind(kind: str) -> Without:
-    """Interpolation along one kind of paths alone."""
-    found = paths.candidates
+def one_kind(kind: str, kernel: str = "bicubic") -> Without:
+    """Interpolation along one kind of paths alone, by one kernel; a frame too small for it has the fitted path."""
 
-    def alone(gap: paths.Gap, own: paths.Path | None) -> dict[str, paths.Path]:
-        return {name: path for name, path in found(gap, own).items() if name == kind}
+    def alone(video: Video, rep: Representation) -> dict[tuple[str, str], float]:
+        return {(kind if kind in kinds(video) else "fitted", kernel): 1.0}
 
-    return lambda: _both(
-        patch("invr_interpolation.candidates", alone), patch("invr_interpolation.worth", lambda *_: {kind: 1.0})
-    )
+    def kinds(video: Video) -> set[str]:
+        gap = paths.gap_around(video, 0, 1, float(video.times[:2].mean()))
+        nowhere = torch.zeros(1, 2, *video.size)
+        return set(paths.candidates(gap, paths.Path(nowhere, nowhere)))
+
+    return lambda: patch("invr_interpolation.worth", alone)
+
+
+def bicubic_alone(video: Video, rep: Representation) -> dict[tuple[str, str], float]:
+    """What the kinds of paths are worth by the one kernel."""
+    with patch("invr_interpolation.paths.KERNELS", paths.KERNELS[:1]):
+        return paths.worth(video, rep)
 
 
 def _both(*each: AbstractContextManager[Any]) -> ExitStack:
@@ -68,6 +76,8 @@ def _pilot(noisy: torch.Tensor, pilot: torch.Tensor, here: int, level: float) ->
 ALTERED: dict[str, dict[str, Without]] = {
     "interpolate": {
         **{f"{kind} paths alone": one_kind(kind) for kind in ("fitted", "refined", "fine", "coarse16", "coarse24")},
+        "coarse24 paths alone, sinc": one_kind("coarse24", "sinc"),
+        "without the sinc": lambda: patch("invr_interpolation.worth", bicubic_alone),
         "all kinds alike": lambda: patch("invr_interpolation.worth", lambda *_: {}),
     },
     "inpaint": {},

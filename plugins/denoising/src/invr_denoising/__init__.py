@@ -40,6 +40,8 @@ LEFT = 3.4
 """How much larger the square of what noise is left is than a linear estimate of patches reckons by itself."""
 BARE = 25 / 255
 """The error that is expected of a pixel under an impulse to which no other frame brings anything."""
+KERNEL = "sinc"
+"""By which frames are carried where noise is Gaussian: others blur it, and with it the texture that is looked for."""
 PROBES = 5
 """Frames from which the kind and the level of the noise are told."""
 LARGE, TILE, TILES = 1 << 21, 256, 5
@@ -121,7 +123,7 @@ class Denoise(Task[DenoiseConfig]):
     ) -> Tensor:
         """Patches of the frame and its neighbours, cleaned together where they look alike."""
         time = float(both.times[index])
-        brought = transport(both, rep, time, neighbours(both, time, self.config.reach))
+        brought = transport(both, rep, time, neighbours(both, time, self.config.reach), kernel=KERNEL)
         noisy, pilot = brought.pictures.chunk(2, 1)
         here = int(brought.seconds.abs().argmin())
         if not asked:
@@ -133,7 +135,7 @@ class Denoise(Task[DenoiseConfig]):
         """A first picture with little noise: the mean of what agrees with the frame."""
         own = rep(Query(video.times[index : index + 1]))
         time = float(video.times[index])
-        brought = transport(video, rep, time, neighbours(video, time, self.config.reach))
+        brought = transport(video, rep, time, neighbours(video, time, self.config.reach), kernel=KERNEL)
         here = (brought.seconds == 0).to(own.device)
         given = brought.pictures[here]
         excess = _local_mean((brought.pictures - given).square().mean(1, keepdim=True)) - 2 * level**2

@@ -16,7 +16,7 @@ from invr_core.representation import Representation
 from invr_core.transport import SAME_INSTANT
 from invr_core.video import Video
 from invr_interpolation.doubt import Voice, expected
-from invr_interpolation.paths import Gap, Path, candidates, fitted, gap_around, sides, worth
+from invr_interpolation.paths import KERNELS, Gap, Path, candidates, fitted, gap_around, sides, worth
 from invr_tasks.baselines import blend
 from invr_tasks.confidence import confidence_of
 from invr_tasks.operators import interpolation_split
@@ -106,8 +106,8 @@ class _Between:
         self.video, self.rep = video, rep
 
     @cached_property
-    def shares(self) -> dict[str, float]:
-        """What each kind of path counts, by `worth`."""
+    def shares(self) -> dict[tuple[str, str], float]:
+        """What each kind of path and kernel counts, by `worth`."""
         return worth(self.video, self.rep)
 
     def at(self, time: float) -> Tensor:
@@ -138,20 +138,21 @@ class _Between:
         path, visible = fitted(self.rep, gap)
         total, weights = OWN_WEIGHT * own, torch.full_like(own[:, :1], OWN_WEIGHT)
         voices = []
-        for kind, one in candidates(gap, path).items():
-            picture, weight, apart = _mixed(gap, one, visible)
-            weight = weight * self.shares.get(kind, 1.0)
+        found = candidates(gap, path, {kind for kind, _ in self.shares} or None)
+        for (kind, kernel), share in (self.shares or {(kind, KERNELS[0]): 1.0 for kind in found}).items():
+            picture, weight, apart = _mixed(gap, found[kind], kernel, visible)
+            weight = weight * share
             total, weights = total + weight * picture, weights + weight
             voices.append(Voice(picture, weight, apart))
         return total / weights, voices
 
 
-def _mixed(gap: Gap, path: Path, visible: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def _mixed(gap: Gap, path: Path, kernel: str, visible: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Both frames brought along a path and mixed, (1, 3, H, W), what that counts at each pixel, and how far they part.
 
     The last two are (1, 1, H, W).
     """
-    pictures, inside = sides(gap, path)
+    pictures, inside = sides(gap, path, kernel)
     apart = (pictures[:1] - pictures[1:]).square().mean(1, keepdim=True)
     apart = F.avg_pool2d(apart, WINDOW, 1, WINDOW // 2, count_include_pad=False)
     shares = torch.tensor([1 - gap.share, gap.share]).view(2, 1, 1, 1).to(inside) * inside * visible

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -18,8 +20,12 @@ from invr_core.video import Video
 
 FINE, COARSE = 8, (16, 24)
 """Pixels across the patches of the matching that refines a path, and of those that make one by themselves."""
+KERNELS = ("bicubic", "sinc")
+"""By which pixels are looked up: the second keeps a fine texture; the first rings less, and hides noise."""
 TRIALS = 8
 """Given frames that are predicted from their neighbours to learn what each kind of path is worth."""
+USEFUL = 0.02
+"""Share below which a kind is left out."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,12 +85,13 @@ def _fitted_blindly(rep: Representation, gap: Gap) -> Path | None:
     return _between(flow[:1], flow[1:], gap.share)
 
 
-def candidates(gap: Gap, own: Path | None) -> dict[str, Path]:
+def candidates(gap: Gap, own: Path | None, wanted: Collection[str] | None = None) -> dict[str, Path]:
     """Paths by several kinds of motion.
 
     Args:
         gap: the two frames and the instant.
         own: the path of the representation; None if it knows none.
+        wanted: which kinds; None for all.
 
     Returns:
         ``fitted``: the representation's; ``refined``: the same, until both frames agree; ``fine``: by matching alone,
@@ -92,14 +99,16 @@ def candidates(gap: Gap, own: Path | None) -> dict[str, Path]:
         mislead less. In a small frame the representation's alone, where it knows one.
     """
     size = (gap.first.shape[2], gap.first.shape[3])
-    found = {} if own is None else {"fitted": own}
-    if found and not reliable(size):
-        return found
-    if matchable(size, FINE):
-        found |= {} if own is None else {"refined": _closer(gap, own)}
-        found["fine"] = _closer(gap, _matched(gap, FINE))
-    found |= {f"coarse{patch}": _matched(gap, patch) for patch in COARSE if matchable(size, patch)}
-    return found
+    makers: dict[str, Callable[[], Path]] = {}
+    if own is not None:
+        makers["fitted"] = lambda: own
+    if own is None or reliable(size):
+        if matchable(size, FINE):
+            if own is not None:
+                makers["refined"] = lambda: _closer(gap, own)
+            makers["fine"] = lambda: _closer(gap, _matched(gap, FINE))
+        makers |= {f"coarse{patch}": partial(_matched, gap, patch) for patch in COARSE if matchable(size, patch)}
+    return {kind: make() for kind, make in makers.items() if wanted is None or kind in wanted}
 
 
 def _instants(*times: float) -> Tensor:
@@ -129,41 +138,49 @@ def _closer(gap: Gap, path: Path) -> Path:
     return Path(path.before - gap.share * apart, path.after + (1 - gap.share) * apart)
 
 
-def sides(gap: Gap, path: Path) -> tuple[Tensor, Tensor]:
-    """Both frames, brought to the instant, (2, 3, H, W) in [0, 1], and whether each pixel was inside, (2, 1, H, W)."""
+def sides(gap: Gap, path: Path, kernel: str = "bicubic") -> tuple[Tensor, Tensor]:
+    """Both frames, brought to the instant, (2, 3, H, W) in [0, 1], and whether each pixel was inside, (2, 1, H, W).
+
+    Args:
+        gap: whose frames.
+        path: along which.
+        kernel: by which their pixels are looked up, one of `KERNELS`.
+    """
     flow = torch.cat([path.before, path.after])
-    pictures, inside = sample(torch.cat([gap.first, gap.last]).to(flow.device), target_grid(flow), "bicubic")
+    pictures, inside = sample(torch.cat([gap.first, gap.last]).to(flow.device), target_grid(flow), kernel)
     return pictures.clamp(0, 1), inside
 
 
-def worth(video: Video, rep: Representation) -> dict[str, float]:
-    """What each kind of path counts on this clip, from predicting given frames out of their neighbours.
+def worth(video: Video, rep: Representation) -> dict[tuple[str, str], float]:
+    """What each kind of path, and each kernel along it, counts on this clip, from predicting given frames.
 
     Args:
         video: the given frames.
         rep: fitted to them.
 
     Returns:
-        a share of each kind of path, adding up to 1, with which the predictions together miss the given frames least.
+        of each (kind, kernel) that is of use a share, adding up to 1, with which the predictions of given frames from
+        their neighbours, mixed, miss the truth least. Empty where there is no frame between two others.
 
     Source:
         L. Breiman, Stacked Regressions, Machine Learning 1996.
     """
     middles = np.unique(np.linspace(1, len(video) - 2, TRIALS).round().astype(int)) if len(video) > 2 else []
-    products, names = [], list[str]()
+    products, names = [], list[tuple[str, str]]()
     for index in middles:
         trial = gap_around(video, int(index) - 1, int(index) + 1, float(video.times[index]))
-        shown = {
-            name: torch.lerp(*sides(trial, path)[0], trial.share)
-            for name, path in candidates(trial, _fitted_blindly(rep, trial)).items()
-        }
-        names = list(shown)
-        missed = torch.stack([(video.read([int(index)]) - picture.cpu()).flatten() for picture in shown.values()])
+        found = candidates(trial, _fitted_blindly(rep, trial))
+        names = [(kind, kernel) for kind in found for kernel in KERNELS]
+        shown = (torch.lerp(*sides(trial, found[kind], kernel)[0], trial.share) for kind, kernel in names)
+        truth = video.read([int(index)])[0]
+        missed = torch.stack([(truth - picture.cpu()).flatten() for picture in shown])
         product = (missed @ missed.T).double() / missed.shape[1]
         products.append(product / (product.diagonal().min() + 1 / 255**2))
-    if not products:
+    if not names:
         return {}
-    return dict(zip(names, _least(torch.stack(products).mean(0).numpy()), strict=True))
+    shares = dict(zip(names, _least(torch.stack(products).mean(0).numpy()), strict=True))
+    useful = {name: share for name, share in shares.items() if share >= USEFUL}
+    return {name: share / sum(useful.values()) for name, share in useful.items()}
 
 
 def gap_around(video: Video, before: int, after: int, time: float) -> Gap:
