@@ -31,7 +31,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import nullcontext
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.util import cache_from_source
 from pathlib import Path
@@ -45,33 +45,35 @@ from invr_tasks.provenance import provenance, version_of
 
 ROOT = Path(__file__).resolve().parents[2]
 TESTS = {
-    "query": "query properties",
-    "video": "video properties",
-    "observation": "observation properties",
-    "masks": "masks",
-    "sampling": "sampling",
-    "quantise": "storage_bits",
-    "header": "storage storage_refused storage_bits",
-    "storage": "storage storage_refused storage_bits",
-    "checkpoint": "checkpoint",
-    "atomic": "atomic storage",
-    "checking": "../laws/test_task_kit",
-    "kriging": "kriging",
-    "noise": "noise",
-    "fill": "fill",
-    "shots": "shots",
-    "matching": "matching",
-    "transport": "transport",
-    "errors": "query",
-    "memory": "memory transport",
-    "device": "device",
-    "discovery": "../tasks/test_discovery",
-    "fitted": "storage ../laws/test_laws",
-    "loop": "fitting fitting_recovery checkpoint",
-    "fitting": "fitting fitting_looks fitting_observation",
+    "query": "core/test_query core/test_properties",
+    "video": "core/test_video core/test_properties",
+    "observation": "core/test_observation core/test_properties",
+    "masks": "core/test_masks",
+    "sampling": "core/test_sampling",
+    "quantise": "core/test_storage_bits",
+    "header": "core/test_storage core/test_storage_refused core/test_storage_bits",
+    "storage": "core/test_storage core/test_storage_refused core/test_storage_bits",
+    "checkpoint": "core/test_checkpoint",
+    "atomic": "core/test_atomic core/test_storage",
+    "checking": "laws/test_task_kit",
+    "kriging": "core/test_kriging",
+    "noise": "core/test_noise",
+    "fill": "core/test_fill",
+    "shots": "core/test_shots",
+    "matching": "core/test_matching",
+    "transport": "core/test_transport",
+    "errors": "core/test_query",
+    "memory": "core/test_memory core/test_transport",
+    "device": "core/test_device",
+    "discovery": "tasks/test_discovery",
+    "fitted": "core/test_storage laws/test_laws",
+    "loop": "core/test_fitting core/test_fitting_recovery core/test_checkpoint",
+    "fitting": "core/test_fitting core/test_fitting_looks core/test_fitting_observation",
 }
-"""The test files of a module, by what follows ``tests/core/test_``; its doctests are run, too."""
-LIBRARIES = "torch numpy cv2 kornia.filters skimage.metrics av safetensors.torch hypothesis.extra.numpy pytest PIL.Image"
+"""The test files of a module, in ``tests``; its doctests are run, too."""
+LIBRARIES = (
+    "torch numpy cv2 kornia.filters skimage.metrics av safetensors.torch hypothesis.extra.numpy pytest PIL.Image"
+)
 """Imported once, before there is a fault."""
 PAIRS = {
     *("Add_Sub", "Sub_Add", "Mul_Div", "Div_Mul", "FloorDiv_Mul", "Mod_Mul", "Pow_Mul"),
@@ -144,39 +146,27 @@ def verdict(folder: Path, tests: list[str], seconds: float | None) -> tuple[str,
             resource.setrlimit(resource.RLIMIT_AS, (size + ROOM, size + ROOM))
         import pytest
 
-        options = ["-x", "-p", "no:cacheprovider", "-m", "not slow and not gpu", f"--basetemp={folder}/tmp"]
+        options = ["-x", f"--basetemp={folder}/tmp", "-m", "not slow and not gpu"]
+        options += ["-p", "no:cacheprovider", "-p", "no:anyio"]
         os._exit(pytest.main([*options, *tests]))
     until = time.monotonic() + (1e9 if seconds is None else 60 + 5 * seconds)
-    while True:
-        done, status, used = os.wait4(child, os.WNOHANG)
-        late = time.monotonic() > until
-        if done or late:
-            os.killpg(child, signal.SIGKILL) if late or not done else _end_group(child)
-            if not done:
-                os.waitpid(child, 0)
-                return "timed out", seconds or 0.0
-            break
+    ended, status, used = os.wait4(child, os.WNOHANG)
+    while not ended and time.monotonic() < until:
         time.sleep(0.02)
-    taken = used.ru_utime + used.ru_stime
-    if os.WIFSIGNALED(status) and os.WTERMSIG(status) in (signal.SIGXCPU, signal.SIGKILL):
-        return "timed out", taken
-    return ("killed" if status else "survived"), taken
-
-
-def _end_group(child: int) -> None:
-    """What a test has started and a fault has kept from ending."""
-    try:
-        os.killpg(child, signal.SIGKILL)
-    except ProcessLookupError:
-        return
+        ended, status, used = os.wait4(child, os.WNOHANG)
+    with suppress(ProcessLookupError):
+        os.killpg(child, signal.SIGKILL)  # itself if it is late, and what its tests have started and not ended
+    if not ended:
+        _, status, used = os.wait4(child, 0)
+    late = os.WIFSIGNALED(status) and os.WTERMSIG(status) in (signal.SIGXCPU, signal.SIGKILL)
+    return "timed out" if late else "killed" if status else "survived", used.ru_utime + used.ru_stime
 
 
 def measured(folder: Path, module: str, most: int, seed: int) -> dict[str, Any]:
     """A module's mutants, each against its tests."""
     path = folder / "invr_core" / f"{module}.py"
     source, began = path.read_text(), time.monotonic()
-    names = [Path(f"tests/core/test_{name}.py") if "/" not in name else Path(f"tests/core/{name}.py") for name in TESTS[module].split()]
-    tests = [os.path.normpath(name) for name in [path.relative_to(folder), *names]]
+    tests = [str(path.relative_to(folder)), *(f"tests/{name}.py" for name in TESTS[module].split())]
     sound, usual = verdict(folder, tests, None)
     if sound != "survived":
         sys.exit(f"{module}: its tests fail without a fault: pytest {' '.join(tests)}")
