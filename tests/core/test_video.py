@@ -66,6 +66,7 @@ def test_slicing_and_mapping_are_lazy() -> None:
         return torch.zeros(len(indices), 3, 2, 2)
 
     video = Video(torch.arange(10, dtype=torch.float64), (2, 2), read)
+    assert (video.channels, video.depth) == (3, 8)
     part = video[2:8:2]
     assert asked == []
     doubled = part.map(lambda frames: frames * 2)
