@@ -87,7 +87,8 @@ def test_the_size_that_is_said_to_fit_does(
     monkeypatch: pytest.MonkeyPatch, free: int, size: tuple[int, int], params: int
 ) -> None:
     message = refusal(monkeypatch, free, size, params)
-    assert f"{size[1]}x{size[0]}" in message and f"{free / 2**30:.1f} GiB are free on cpu" in message
+    needed = estimate(CWRNN(params=params).solve(clip(size, 64)), clip(size, 64), 4) / 2**30
+    assert f"{size[1]}x{size[0]} takes about {needed:.1f} GiB and {free / 2**30:.1f} GiB are free on cpu" in message
     found = re.search(r"a clip of (\d+)x(\d+) would fit", message)
     assert found is not None, message
     width, height = int(found[1]), int(found[2])
@@ -99,6 +100,9 @@ def test_the_size_that_is_said_to_fit_does(
 def test_no_size_is_offered_where_the_parameters_alone_are_too_many(monkeypatch: pytest.MonkeyPatch) -> None:
     message = refusal(monkeypatch, 10 << 20, (160, 320), 1_000_000)
     assert "would fit" not in message and "fewer parameters" in message
+    geometry = clip((160, 320), 64)
+    counted = CWRNN(params=1_000_000).solve(geometry).build(geometry).counted()
+    assert f"its {counted:,} parameters alone" in message
 
 
 def test_what_fits_passes(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -93,6 +93,7 @@ def test_clock() -> None:
     video = Video.of(torch.zeros(3, 3, 2, 2), torch.tensor([1.0, 1.5, 3.0], dtype=torch.float64))
     assert video.span == (1.0, 3.0)
     assert video.fps == 1.0
+    assert video[:2].fps == 2.0
     assert video[:1].fps == 25.0
     assert video.times.dtype == torch.float64
 
