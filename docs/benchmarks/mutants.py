@@ -45,16 +45,16 @@ from invr_tasks.provenance import provenance, version_of
 
 ROOT = Path(__file__).resolve().parents[2]
 TESTS = {
-    "query": "core/test_query core/test_properties",
-    "video": "core/test_video core/test_properties",
-    "observation": "core/test_observation core/test_properties",
+    "query": "core/test_query",
+    "video": "core/test_video",
+    "observation": "core/test_observation",
     "masks": "core/test_masks",
     "sampling": "core/test_sampling",
     "quantise": "core/test_storage_bits",
     "header": "core/test_storage_refused",
     "storage": "core/test_storage_refused core/test_storage",
     "checkpoint": "core/test_checkpoint",
-    "atomic": "core/test_atomic core/test_storage",
+    "atomic": "core/test_atomic",
     "checking": "core/test_checking",
     "kriging": "core/test_kriging",
     "noise": "core/test_noise",
