@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
+from dataclasses import FrozenInstanceError, replace
 
 import pytest
 import torch
@@ -81,6 +83,13 @@ def test_indices_may_be_named() -> None:
     assert video.times.tolist() == pytest.approx([0, 0.12, 0.16])
     with pytest.raises(BadInput, match="increase"):
         numbered(6)[[3, 0]]
+
+
+def test_a_video_is_fixed_once_made_and_equal_to_itself_alone() -> None:
+    video = numbered(3)
+    with pytest.raises(FrozenInstanceError):
+        video.times = torch.zeros(3)  # type: ignore[misc]
+    assert len({video, replace(video), copy.copy(video)}) == 3 and copy.deepcopy(video) is video
 
 
 def test_of_takes_bytes_and_floats_alike() -> None:
