@@ -9,15 +9,16 @@ that has imported the libraries forks for each. (mutmut forks, too, but leaves o
 context managers, what is cached.) All happens in a copy of the checkout, so that processes which tests start find
 the fault as well. One JSON line for each module, with the mutants that survived.
 
-Left alone are annotations, and constants of modules, which are tuned: one more or less is no fault. Of the faults of
-one place only the nearest is taken: ``<`` becomes ``<=``, ``+`` becomes ``-``. Of a module with more than ``--most``
-a sample is taken, by ``--seed``. Hypothesis draws the same cases each time.
+Left alone are annotations, the stars of signatures, and constants of modules, which are tuned: one more or less is no
+fault. Of the faults of one place only the nearest is taken: ``<`` becomes ``<=``, ``+`` becomes ``-``. Of a module
+with more than ``--most`` a sample is taken, by ``--seed``. Hypothesis draws the same cases each time.
 """
 
 from __future__ import annotations
 
 import argparse
 import ast
+import difflib
 import importlib
 import json
 import os
@@ -92,7 +93,6 @@ class Mutant:
 
     operator: str
     occurrence: int
-    line: int
 
 
 def untouched(tree: ast.Module) -> Iterator[tuple[tuple[int, int], tuple[int, int]]]:
@@ -112,10 +112,11 @@ def mutants(source: str) -> list[Mutant]:
         operator = cosmic_ray.plugins.get_operator(name)
         if operator.arguments() or (name.count("_") == 2 and name.partition("_")[2] not in PAIRS):
             continue
-        places = [place for node in nodes for place, _ in operator().mutation_positions(node)]
-        for occurrence, place in enumerate(places):
-            if not any(first <= place < last for first, last in kept):
-                found.append(Mutant(name, occurrence, place[0]))
+        places = [(node, place) for node in nodes for place, _ in operator().mutation_positions(node)]
+        for occurrence, (node, place) in enumerate(places):
+            star = node.type == "operator" and node.parent.type in ("parameters", "param")
+            if not star and not any(first <= place < last for first, last in kept):
+                found.append(Mutant(name, occurrence))
     return found
 
 
@@ -181,7 +182,7 @@ def measured(folder: Path, module: str, most: int, seed: int) -> dict[str, Any]:
             result, _ = verdict(folder, tests, 3 * usual + 10)
         counts[result] += 1
         if result == "survived":
-            survivors.append(told(source, mutate_code(source, operator, mutant.occurrence), mutant))
+            survivors.append(told(source, mutate_code(source, operator, mutant.occurrence)))
             print(f"  {module} {survivors[-1]}", file=sys.stderr, flush=True)
     print(f"{module}: {dict(counts)} of {len(found)}, {time.monotonic() - began:.0f} s", file=sys.stderr, flush=True)
     return {
@@ -196,11 +197,11 @@ def measured(folder: Path, module: str, most: int, seed: int) -> dict[str, Any]:
     }
 
 
-def told(source: str, changed: str, mutant: Mutant) -> str:
+def told(source: str, changed: str) -> str:
     """Line, what stood there, what stands there now."""
-    pairs = zip(source.splitlines(), changed.splitlines(), strict=False)
-    line, old, new = next((n, a.strip(), b.strip()) for n, (a, b) in enumerate(pairs, 1) if a != b)
-    return f"{line}: {old}  ->  {new}"
+    head, *lines = list(difflib.unified_diff(source.splitlines(), changed.splitlines(), n=0, lineterm=""))[2:]
+    old, new = (" ".join(line[1:].strip() for line in lines if line[0] == sign) for sign in "-+")
+    return f"{head.split()[1].strip('-').partition(',')[0]}: {old}  ->  {new or 'nothing'}"
 
 
 def copied(folder: Path) -> None:
