@@ -52,6 +52,8 @@ def did_you_mean(given: str, known: Iterable[str], most: int = 1) -> str:
     Example:
         >>> did_you_mean("interpolat", ["denoise", "interpolate"])
         "Did you mean 'interpolate'? "
+        >>> did_you_mean("denois", ["denoiser", "denoise"]), did_you_mean("denois", ["denoiser", "denoise"], most=2)
+        ("Did you mean 'denoise'? ", "Did you mean 'denoise' or 'denoiser'? ")
     """
     close = dict.fromkeys(difflib.get_close_matches(given.lower(), known, n=most, cutoff=0.5))
     return f"Did you mean {' or '.join(map(repr, close))}? " if close else ""

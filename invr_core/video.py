@@ -39,7 +39,7 @@ class Video:
         object.__setattr__(self, "times", times)
         if times.ndim != 1 or len(times) == 0:
             raise BadInput("a video needs at least one frame")
-        if len(times) > 1 and not bool((times[1:] > times[:-1]).all()):
+        if not bool((times[1:] > times[:-1]).all()):
             raise BadInput("the times of a video must strictly increase")
 
     @classmethod

@@ -78,8 +78,13 @@ def test_holes_of_all_sizes_and_places_are_filled(hole: tuple[slice, slice]) -> 
     assert bool(torch.isfinite(guess).all()) and float(guess.max()) < 2
 
 
-def test_a_large_hole_is_guessed_on_coarser_pixels_alike(monkeypatch: pytest.MonkeyPatch) -> None:
-    truth, known = texture(blur=15), holed(hole=(slice(20, 44), slice(28, 52)))
+@pytest.mark.parametrize(
+    "hole", [(slice(20, 44), slice(28, 52)), (slice(9, 54), slice(31, 42))], ids=["square", "tall and odd"]
+)
+def test_a_large_hole_is_guessed_on_coarser_pixels_alike(
+    monkeypatch: pytest.MonkeyPatch, hole: tuple[slice, slice]
+) -> None:
+    truth, known = texture(blur=15), holed(hole=hole)
     likeness = Likeness.of([(truth, torch.ones_like(known))])
     whole = krige(truth * known, known, likeness)
     monkeypatch.setattr(kriging, "MOST", 100)
@@ -100,3 +105,18 @@ def test_a_likeness_that_is_no_covariance_is_made_one() -> None:
     broken = -torch.ones(257, 257, dtype=torch.float64)
     broken[128, 128] = 1
     assert bool(torch.isfinite(krige(truth * known, known, Likeness(broken))).all())
+
+
+@pytest.mark.parametrize("axes", [(2,), (3,), (2, 3)])
+@pytest.mark.parametrize(
+    "hole", [(slice(24, 40), slice(30, 46)), (slice(11, 30), slice(0, 7))], ids=["inside", "at the edge"]
+)
+def test_a_mirrored_picture_is_guessed_as_the_mirror_of_the_guess(
+    axes: tuple[int, ...], hole: tuple[slice, slice]
+) -> None:
+    truth, known = texture(), holed(hole=hole)
+    likeness = Likeness.of([(truth, known)])
+    mirrored = Likeness.of([(truth.flip(axes), known.flip(axes))])
+    guess = krige(truth * known, known, likeness)
+    assert torch.allclose(krige((truth * known).flip(axes), known.flip(axes), mirrored).flip(axes), guess, atol=1e-4)
+    assert not torch.allclose(guess, truth, atol=1e-2)

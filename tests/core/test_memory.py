@@ -11,7 +11,7 @@ import torch
 
 from invr_core import memory
 from invr_core.errors import NotEnoughMemory
-from invr_core.memory import BYTES_PER_PIXEL, available, estimate, require_memory
+from invr_core.memory import BYTES_PER_PIXEL, available, estimate, require_carried, require_memory, require_picture
 from invr_core.models.base import Geometry, ModelConfig
 from invr_core.models.cwrnn import CWRNN
 from invr_core.models.hnerv import HNeRV
@@ -87,7 +87,8 @@ def test_the_size_that_is_said_to_fit_does(
     monkeypatch: pytest.MonkeyPatch, free: int, size: tuple[int, int], params: int
 ) -> None:
     message = refusal(monkeypatch, free, size, params)
-    assert f"{size[1]}x{size[0]}" in message and f"{free / 2**30:.1f} GiB are free on cpu" in message
+    needed = estimate(CWRNN(params=params).solve(clip(size, 64)), clip(size, 64), 4) / 2**30
+    assert f"{size[1]}x{size[0]} takes about {needed:.1f} GiB and {free / 2**30:.1f} GiB are free on cpu" in message
     found = re.search(r"a clip of (\d+)x(\d+) would fit", message)
     assert found is not None, message
     width, height = int(found[1]), int(found[2])
@@ -99,6 +100,9 @@ def test_the_size_that_is_said_to_fit_does(
 def test_no_size_is_offered_where_the_parameters_alone_are_too_many(monkeypatch: pytest.MonkeyPatch) -> None:
     message = refusal(monkeypatch, 10 << 20, (160, 320), 1_000_000)
     assert "would fit" not in message and "fewer parameters" in message
+    geometry = clip((160, 320), 64)
+    counted = CWRNN(params=1_000_000).solve(geometry).build(geometry).counted()
+    assert f"its {counted:,} parameters alone" in message
 
 
 def test_what_fits_passes(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -111,3 +115,63 @@ def test_what_fits_passes(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_estimate_allocates_nothing() -> None:
     geometry = clip((4000, 8000), 300)
     assert estimate(CWRNN(params=20_000_000_000).solve(geometry), geometry, 4) > 400 << 30
+
+
+# ------------------------------------------------------------------- pictures, and what is carried
+NATIVE, SHOWN = (1080, 1920), (4320, 7680)
+
+
+def unasked(device: torch.device) -> int:
+    raise AssertionError("it was asked what is free")
+
+
+@pytest.mark.parametrize("free", [900 << 20, 1200 << 20, 1500 << 20])
+def test_the_picture_that_is_said_to_fit_does(monkeypatch: pytest.MonkeyPatch, free: int) -> None:
+    monkeypatch.setattr(memory, "available", lambda device: free)
+    with pytest.raises(NotEnoughMemory, match=r"a frame of 7680x4320 takes about 2.3 GiB, ") as caught:
+        require_picture(NATIVE, SHOWN, CPU)
+    assert f"{free / 2**30:.1f} GiB are free" in str(caught.value)
+    found = re.search(r"(\d+)x(\d+) would fit", str(caught.value))
+    assert found is not None
+    width, height = int(found[1]), int(found[2])
+    assert width / height == pytest.approx(16 / 9, rel=0.01)
+    monkeypatch.setattr(memory, "ASKED", 0)
+    require_picture(NATIVE, (height, width), CPU)
+    with pytest.raises(NotEnoughMemory):
+        require_picture(NATIVE, (height + 2, width + 2), CPU)
+
+
+def test_where_the_fitted_clip_alone_is_too_much_no_picture_is_offered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory, "available", lambda device: 700 << 20)
+    with pytest.raises(NotEnoughMemory, match="none of this clip would fit"):
+        require_picture(NATIVE, SHOWN, CPU)
+
+
+def test_as_many_frames_as_are_said_to_fit_are_carried(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory, "available", lambda device: 2 << 30)
+    with pytest.raises(
+        NotEnoughMemory, match=r"30 frames of 1920x1080 together takes about 5.8 GiB and 2.0 GiB are free on cpu;"
+    ) as caught:
+        require_carried(30, NATIVE, 3, CPU)
+    found = re.search(r"; (\d+) would fit", str(caught.value))
+    assert found is not None
+    require_carried(int(found[1]), NATIVE, 3, CPU)
+    with pytest.raises(NotEnoughMemory):
+        require_carried(int(found[1]) + 1, NATIVE, 3, CPU)
+    require_carried(int(found[1]) + 1, NATIVE, 1, CPU)  # one channel takes less than three
+
+
+def test_what_needs_little_does_not_ask_what_is_free(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reading it takes longer than many a small picture."""
+    monkeypatch.setattr(memory, "available", unasked)
+    require_picture((1080, 1920), (1080, 1920), CPU)
+    require_carried(4, (1080, 1920), 3, CPU)
+    for ask in (lambda: require_picture(NATIVE, SHOWN, CPU), lambda: require_carried(30, NATIVE, 3, CPU)):
+        with pytest.raises(AssertionError, match="asked"):
+            ask()
+
+
+def test_where_it_cannot_be_told_what_is_free_nothing_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory, "available", lambda device: None)
+    require_picture(NATIVE, SHOWN, CPU)
+    require_carried(1000, NATIVE, 3, CPU)

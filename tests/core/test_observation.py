@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import FrozenInstanceError, replace
 
 import pytest
 import torch
@@ -27,6 +28,21 @@ def test_by_default_the_clip_itself_was_seen(make_video: Make) -> None:
 def test_the_clip_may_be_larger_and_longer_than_what_was_seen(make_video: Make) -> None:
     seen = Observation(make_video(3, 4, 6), size=(8, 12), span=(-1.0, 2.0))
     assert (seen.clip_size, seen.clip_span) == ((8, 12), (-1.0, 2.0))
+
+
+def test_the_clip_may_be_of_one_instant_but_not_of_none(make_video: Make) -> None:
+    video = make_video(1, 4, 6, times=[1.5])
+    assert Observation(video, span=(1.5, 1.5)).clip_span == (1.5, 1.5)
+    for span in ((1.6, 1.5), (float("nan"), 1.5), (1.5, float("inf"))):
+        with pytest.raises(BadInput, match="the span must be two finite seconds, the first not after the last"):
+            Observation(video, span=span)
+
+
+def test_it_is_fixed_once_made_and_equal_to_itself_alone(make_video: Make) -> None:
+    seen = Observation(make_video(2, 4, 6))
+    with pytest.raises(FrozenInstanceError):
+        seen.weight = make_video(3, 4, 6)  # type: ignore[misc]
+    assert len({seen, replace(seen)}) == 2
 
 
 def test_a_framewise_operator_sees_the_clip_at_the_asked_instants() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import FrozenInstanceError, replace
 
 import pytest
 import torch
@@ -75,6 +76,14 @@ def test_times_become_seconds_in_double_precision() -> None:
 def test_times_that_are_no_instants_are_refused(times: Tensor) -> None:
     with pytest.raises(BadInput, match="times must be a vector of finite seconds"):
         Query(times)
+
+
+def test_what_was_checked_stays_and_is_equal_to_itself_alone() -> None:
+    asked = Query(torch.zeros(1), region=Region(0, 0, 1, 1))
+    for thing, name in ((asked, "times"), (asked.region, "top")):
+        with pytest.raises(FrozenInstanceError):
+            setattr(thing, name, math.nan)
+    assert len({asked, replace(asked)}) == 2 and asked.region == Region(0, 0, 1, 1)
 
 
 @pytest.mark.parametrize("size", [(0, 5), (5, 0), (-1, 3)])

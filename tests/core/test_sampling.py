@@ -7,7 +7,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from invr_core.sampling import pixel_grid, sample, target_grid
+from invr_core.sampling import pixel_grid, sample, target_grid, warp
 
 MODES = ("bilinear", "bicubic", "sinc")
 
@@ -79,6 +79,26 @@ def test_outside_the_border_is_repeated_and_said() -> None:
     assert inside.flatten().tolist() == [0, 0, 1, 1, 0, 0]
     _, inside = sample(picture, torch.tensor([[1.0, 1.0, 1.0], [-0.51, 0.49, 0.51]]).view(1, 2, 1, 3))
     assert inside.flatten().tolist() == [0, 1, 0]
+
+
+@pytest.mark.parametrize("mode", ["bilinear", "bicubic"])
+@pytest.mark.parametrize("size", [(9, 13), (13, 9), (1, 7)])
+def test_warping_is_sampling_where_the_flow_lands(size: tuple[int, int], mode: str) -> None:
+    generator = torch.Generator().manual_seed(0)
+    picture = torch.rand(2, 3, *size, generator=generator)
+    flow = 3 * torch.randn(2, 2, *size, generator=generator)
+    assert torch.allclose(warp(picture, flow, mode), sample(picture, target_grid(flow), mode)[0], atol=1e-5)
+
+
+def test_a_flow_is_in_pixels_of_its_own_grid_whatever_the_resolution_of_the_picture() -> None:
+    x, y = pixel_grid(8, 12)[0]
+    flow = torch.zeros(1, 2, 8, 12)
+    flow[:, 0], flow[:, 1] = 1.5, -2.0
+    wide = torch.linspace(-0.375, 11.375, 48)[None, None, None].expand(1, 1, 32, 48)  # four pixels for each of the flow
+    tall = torch.linspace(-0.375, 7.375, 32)[None, None, :, None].expand(1, 1, 32, 48)
+    found = warp(torch.cat([wide, tall], 1), flow)
+    assert torch.allclose(found[0, 0, :, :10], (x + 1.5)[:, :10], atol=1e-5)
+    assert torch.allclose(found[0, 1, 2:], (y - 2.0)[2:], atol=1e-5)
 
 
 def test_pictures_and_positions_have_gradients() -> None:

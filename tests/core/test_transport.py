@@ -143,6 +143,7 @@ def test_without_motion_only_the_frame_itself_is_valid(weighted: bool) -> None:
     video = shown(rep)
     weight = Video.of(torch.ones(9, 1, 16, 20), TIMES) if weighted else None
     brought = transport(video, rep, 0.5, [3, 4, 5], weight=weight)
+    assert tuple(brought.validity.shape) == (3, 1, 16, 20)
     assert brought.validity.amax((1, 2, 3)).tolist() == [0, 1, 0] == brought.validity.amin((1, 2, 3)).tolist()
     assert torch.allclose(brought.pictures[1], video.read([4])[0], atol=1e-5)
     assert bool((transport(video, rep, 0.51, [3, 4, 5], weight=weight).validity == 0).all())

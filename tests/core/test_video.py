@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
+from dataclasses import FrozenInstanceError, replace
 
 import pytest
 import torch
@@ -66,6 +68,7 @@ def test_slicing_and_mapping_are_lazy() -> None:
         return torch.zeros(len(indices), 3, 2, 2)
 
     video = Video(torch.arange(10, dtype=torch.float64), (2, 2), read)
+    assert (video.channels, video.depth) == (3, 8)
     part = video[2:8:2]
     assert asked == []
     doubled = part.map(lambda frames: frames * 2)
@@ -82,6 +85,13 @@ def test_indices_may_be_named() -> None:
         numbered(6)[[3, 0]]
 
 
+def test_a_video_is_fixed_once_made_and_equal_to_itself_alone() -> None:
+    video = numbered(3)
+    with pytest.raises(FrozenInstanceError):
+        video.times = torch.zeros(3)  # type: ignore[misc]
+    assert len({video, replace(video), copy.copy(video)}) == 3 and copy.deepcopy(video) is video
+
+
 def test_of_takes_bytes_and_floats_alike() -> None:
     whole = torch.randint(0, 256, (2, 3, 4, 5), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
     assert torch.equal(Video.of(whole).frames(), Video.of(whole.float() / 255).frames())
@@ -92,6 +102,7 @@ def test_clock() -> None:
     video = Video.of(torch.zeros(3, 3, 2, 2), torch.tensor([1.0, 1.5, 3.0], dtype=torch.float64))
     assert video.span == (1.0, 3.0)
     assert video.fps == 1.0
+    assert video[:2].fps == 2.0
     assert video[:1].fps == 25.0
     assert video.times.dtype == torch.float64
 

@@ -26,6 +26,24 @@ def test_lists_name_distribution_version_and_summary_without_importing(tasks: Pa
     assert "fake_tasks" not in sys.modules
 
 
+def test_the_first_line_of_a_module_is_read_and_nothing_of_it_is_run(install: Install) -> None:
+    code = {
+        "fake_told": '"""What it is.\n\nAnd more."""\nraise RuntimeError',
+        "fake_silent": "raise RuntimeError",
+        "fake_wrong": "no code (",
+    }
+    places = {
+        "told": "fake_told:Thing",
+        "silent": "fake_silent:Thing",
+        "wrong": "fake_wrong:Thing",
+        "gone": "fake.gone:X",
+    }
+    install("fake-lines", places, code, group="fake.group")
+    found = {offer.name: offer.first_line() for offer in discovery.discover("fake.group")}
+    assert found == {"told": "What it is.", "silent": "", "wrong": "", "gone": ""}
+    assert not set(code) & set(sys.modules)
+
+
 def test_gets_the_class_of_the_one_that_is_asked_for(tasks: Path, install: Install) -> None:
     install("fake-other", {"fakeother": "fake_other_tasks:Other"}, {"fake_other_tasks": "raise RuntimeError"})
     task = registry.get("fakeslow")
