@@ -12,7 +12,7 @@ from invr_core.errors import BadInput
 from invr_core.representation import Representation
 from invr_tasks.confidence import Sureness
 from invr_tasks.page.cautions import cautions
-from invr_tasks.page.curve import Curve
+from invr_tasks.page.curve import Chain, Curve
 from invr_tasks.page.gallery import Gallery, Moment, gallery
 from invr_tasks.page.instants import Series, choose, explained
 from invr_tasks.page.parts import Parts
@@ -43,7 +43,7 @@ class Sections:
         self._wheel: Gallery | None = None
         self._rep: Representation | None = None
         self._seconds, self._interrupted = 0.0, False
-        self.step, self._latest = Curve(), Curve()
+        self.step, self._latest, self._fits = Curve(), Curve(), Chain()
 
     def begin(self) -> None:
         """The steps that follow are of another part."""
@@ -64,6 +64,8 @@ class Sections:
         self._interrupted |= done.result.interrupted
         if (self.step.late_gain or 0) > (self._latest.late_gain or 0):
             self._latest = self.step
+        self._fits.add(self.step.points)
+        self.step = Curve()  # a part that was fitted before, and is only loaded, has none
 
     def write(
         self,
@@ -107,7 +109,7 @@ class Sections:
             figures=figures(result, None, series, None),
             cautions=cautions(result, series, False, shown, self._latest, sureness),
             shown=shown,
-            plots=plots([series], series, False, shown, None, sureness),
+            plots=plots([series], series, False, shown, self._fits.lines, sureness),
             settings=settings(task, source, result, told),
             origin=origin(result),
         )

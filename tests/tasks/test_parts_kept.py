@@ -68,6 +68,21 @@ def test_one_page_shows_all_parts(invr: Any, fits: Any, cut_clip: str) -> None:
     assert "given 15 frames" in re.sub(r"<[^>]*>", " ", page).replace("  ", " ")
     curve = next(points for points in re.findall(r'<polyline class="line0" points="([^"]+)"', page))
     assert len(curve.split()) == 15
+    fits_of_parts = page.partition("The fits of the parts, one after the other: PSNR of recent batches")[2]
+    assert len(re.findall(r'<polyline class="line0"', fits_of_parts)) == 3 and "seconds of the fits" in fits_of_parts
+    assert 'class="line1"' not in fits_of_parts and 'class="name' not in fits_of_parts  # all three are one curve
+
+
+def test_a_part_that_was_fitted_before_has_no_curve_and_takes_none_of_another(
+    invr: Any, fits: Any, cut_clip: str
+) -> None:
+    command = ("run", "fakeslow", cut_clip, "out.mkv", *CUTS, "--keep", "RUN", "--report", "page.html")
+    assert invr(*command)[0] == 0
+    Path("RUN/part-0001.invr").unlink()  # the first is fitted again, the two others are only loaded
+    assert invr("resume", "RUN")[0] == 0
+    page = Path("page.html").read_text(encoding="utf-8")
+    assert "The fits of the parts" not in page
+    assert len(re.findall(r"<polyline", page.partition("The fit: PSNR of recent batches")[2])) == 1
 
 
 def test_pieces_too_and_a_page_does_not_grow_with_them(invr: Any, fits: Any) -> None:
