@@ -23,7 +23,7 @@ from invr_tasks.page.gallery import Gallery, gallery
 from invr_tasks.page.instants import Series, choose, explained
 from invr_tasks.page.parts import Parts
 from invr_tasks.page.plot import Curves
-from invr_tasks.page.tables import figures, origin, settings
+from invr_tasks.page.tables import figures, network, origin, settings
 from invr_tasks.page.target import check_page
 from invr_tasks.run import Result, Score
 from invr_tasks.task import Source, Task
@@ -78,12 +78,12 @@ def write_report(
         target,
         task=type(task).__name__,
         answer=result.video,
-        figures=figures(result, known, fitted, curve),
-        cautions=cautions(result, series[0], known is not None, shown, curve, sureness),
+        figures=figures(result.seconds, known, fitted, curve),
+        cautions=cautions(result.interrupted, series[0], known is not None, shown, curve, sureness),
         shown=shown,
         plots=plots(series, fitted, known is not None, shown, [curve.points] if curve else [], sureness),
-        settings=settings(task, source, result, facts or {}),
-        origin=origin(result),
+        settings=[*settings(task, source, result.video, facts or {}), *network(rep)],
+        origin=origin(rep),
     )
 
 
