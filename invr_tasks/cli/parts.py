@@ -37,7 +37,7 @@ def numbered(path: str, number: int, count: int) -> str:
     return path if count == 1 else str(name.with_name(f"{name.stem}-{number:0{len(str(count))}}{name.suffix}"))
 
 
-class Beside:
+class Byproducts:
     """Saves each part once it is fitted, and looks at it for the report.
 
     Args:

@@ -88,7 +88,7 @@ def run_one(
     from invr_core.storage import load
     from invr_tasks.cli.files import check_outputs, further_inputs, open_source, paths_of
     from invr_tasks.cli.noted import Noted
-    from invr_tasks.cli.parts import Beside
+    from invr_tasks.cli.parts import Byproducts
     from invr_tasks.cli.preview import Preview
     from invr_tasks.cli.progress import Reporter
     from invr_tasks.cli.wrote import wrote
@@ -125,12 +125,12 @@ def run_one(
         asked = bool(parsed.confidence or parsed.report)
         result: Any
         if rep is not None:
-            beside = Beside(None, 32, parsed.report, 1, reporter)
+            byproducts = Byproducts(None, 32, parsed.report, 1, reporter)
             result = run_task(task, source, rep=rep, confidence=asked)
         else:
             cuts, count = _cuts(source.video, task.minimum_frames, parsed, preview, reporter.note)
-            beside = Beside(parsed.file.save_rep, parsed.file.bits, parsed.report, count, reporter)
-            for file in beside.files if not unfinished else []:
+            byproducts = Byproducts(parsed.file.save_rep, parsed.file.bits, parsed.report, count, reporter)
+            for file in byproducts.files if not unfinished else []:
                 outputs.add(Path(file))
             result = run_shots(
                 task,
@@ -139,9 +139,9 @@ def run_one(
                 piece=parsed.clip.piece,
                 model=model,
                 fit_config=config,
-                on_step=preview.watched(beside.step) if preview else beside.step,
-                on_part=beside.begin,
-                on_done=beside.done,
+                on_step=preview.watched(byproducts.step) if preview else byproducts.step,
+                on_part=byproducts.begin,
+                on_done=byproducts.done,
                 tell=reporter.note,
                 keep=kept,
                 unfinished=unfinished,
@@ -152,10 +152,10 @@ def run_one(
         noted = Noted(result.video, result.confidence, bool(parsed.confidence)) if result.confidence else None
         rendering = _write(noted.video if noted else result.video, noted, parsed, preview, reporter)
         facts = _facts(parsed, extras, time.monotonic() - started)
-        beside.write(task, source, result, facts, noted.sureness if noted else None)
+        byproducts.write(task, source, result, facts, noted.sureness if noted else None)
         if kept is not None and kept.begun:
             reporter.note(f"{kept.folder} keeps what was fitted; remove it when it is of no more use")
-    told = (beside.told, parsed.report, parsed.confidence if noted else None)
+    told = (byproducts.told, parsed.report, parsed.confidence if noted else None)
     wrote(parsed.quiet, parsed.output, result.video, time.monotonic() - started, *told)
     if noted and not parsed.quiet:
         print(noted.sureness.told())
