@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
@@ -246,12 +247,30 @@ def test_a_file_that_is_not_as_expected_is_refused(tmp_path: Path) -> None:
 
 @needs_x265
 def test_the_checksum_of_the_tracks_is_right(tmp_path: Path, elements: Callable[[bytes], bytes]) -> None:
-    import zlib
-
     path = hdr(tmp_path / "in.mp4", Fraction(4, 3))
     save_video(open_video(path), tmp_path / "out.mkv", beside=path)
     tracks = elements((tmp_path / "out.mkv").read_bytes())
     assert tracks[:2] == b"\xbf\x84" and int.from_bytes(tracks[2:6], "little") == zlib.crc32(tracks[6:])
+
+
+@needs_x265
+def test_it_is_right_for_tracks_of_more_than_a_mebibyte_too(tmp_path: Path, elements: Callable[[bytes], bytes]) -> None:
+    with av.open(str(hdr(tmp_path / "plain.mkv"))) as given, av.open(str(tmp_path / "long.mkv"), "w") as made:
+        pictures = given.streams.video[0]
+        stream = made.add_stream_from_template(pictures)
+        stream.metadata["title"] = ROOM
+        other = made.add_stream("ffv1", rate=25)
+        other.metadata["title"] = "x" * 3_000_000
+        for packet in given.demux(pictures):
+            if packet.size:
+                packet.stream = stream
+                made.mux(packet)
+    before = elements((tmp_path / "long.mkv").read_bytes())
+    describe(tmp_path / "long.mkv", Fraction(4, 3), LIGHT)
+    tracks = elements((tmp_path / "long.mkv").read_bytes())
+    assert len(tracks) == len(before) > 3_000_000 and tracks != before
+    assert tracks[:2] == b"\xbf\x84" and int.from_bytes(tracks[2:6], "little") == zlib.crc32(tracks[6:])
+    assert seen(tmp_path / "long.mkv")[0] == Fraction(4, 3)
 
 
 @pytest.fixture
