@@ -2,6 +2,7 @@
 
 Private names are ``.NAME.xxxxxxxx.part`` with the target's suffix. Whoever writes one holds a lock on it, which ends
 with the process, however it ends; so the next write of the same name knows what a killed one has left, and removes it.
+Several are put in place at once by `Together`.
 """
 
 from __future__ import annotations
@@ -13,12 +14,16 @@ import re
 import secrets
 import shutil
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from contextvars import ContextVar
 from functools import cache
 from pathlib import Path
+from types import TracebackType
+from typing import Self
 
 from invr_core.errors import BadOutput
+from invr_core.interrupt import interruptible
 
 if sys.platform != "win32":
     import fcntl
@@ -47,15 +52,12 @@ def atomic_file(target: Path) -> Iterator[Path]:
         _tidy(target)
         mode = target.stat().st_mode & 0o777 if target.exists() else 0o666 & ~_umask()
         private, handle = _claim(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY)
-        try:
+        with ExitStack() as after:
+            after.callback(_drop_file, private, handle)
             yield private
             _flush(private)
             private.chmod(mode)
-            private.replace(target)
-        finally:
-            os.close(handle)
-            with suppress(OSError):
-                private.unlink(missing_ok=True)
+            _place(target, lambda: private.replace(target), after)
     except OSError as error:
         raise BadOutput(f"{target} cannot be written: {error.strerror or error}; choose another place") from error
 
@@ -71,15 +73,92 @@ def atomic_folder(target: Path) -> Iterator[Path]:
     _tidy(target)
     mode = target.stat().st_mode & 0o777 if target.exists() else 0o777 & ~_umask()
     private, handle = _claim(target, os.O_RDONLY)
-    try:
+    with ExitStack() as after:
+        after.callback(_drop_folder, private, handle)
         yield private
         for file in private.iterdir():
             _flush(file)
         private.chmod(mode)
-        _swap(private, target)
-    finally:
-        shutil.rmtree(private, ignore_errors=True)
-        os.close(handle)
+        _place(target, lambda: _swap(private, target), after)
+
+
+class Together:
+    """Files and folders that are put in place together: within it they are written as ever, but keep private names.
+
+    At its end, if all went well, those that are complete get their names; the one that was named first is the last, so
+    whoever sees that one can be sure of the others. Otherwise all are removed. A Ctrl-C in that instant waits for it.
+    What is written within it, but was not named to it, is put in place at once.
+
+    Args:
+        targets: the one that tells of all, then the others.
+
+    Raises:
+        BadOutput: at its end, if one cannot be put in place.
+
+    Example:
+        ``with Together(Path("answer.mp4"), Path("page.html")):``, then write both
+    """
+
+    def __init__(self, *targets: Path) -> None:
+        self._targets: list[Path] = []
+        self._complete: dict[Path, Callable[[], object]] = {}
+        self._after = ExitStack()
+        for target in targets:
+            self.add(target)
+
+    def add(self, target: Path) -> None:
+        """Name one more, before it is written."""
+        self._targets.append(_followed(target))
+
+    def __enter__(self) -> Self:
+        self._before = _TOGETHER.set(self)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        _TOGETHER.reset(self._before)
+        with interruptible() as asked, self._after:
+            if kind is None:
+                for target in reversed(self._targets):
+                    self._put(target)
+        if asked.is_set():
+            raise KeyboardInterrupt
+
+    def _put(self, target: Path) -> None:
+        try:
+            self._complete.pop(target, lambda: None)()
+        except OSError as error:
+            raise BadOutput(f"{target} cannot be written: {error.strerror or error}; choose another place") from error
+
+    def _take(self, target: Path, put: Callable[[], object], after: ExitStack) -> bool:
+        """Keep a complete one until the end, with what is to be done after it; False if it is none of these."""
+        if target not in self._targets:
+            return False
+        self._complete[target] = put
+        self._after.push(after.pop_all())
+        return True
+
+
+_TOGETHER: ContextVar[Together | None] = ContextVar("together", default=None)
+
+
+def _place(target: Path, put: Callable[[], object], after: ExitStack) -> None:
+    """Put a complete file or folder in place, now or with others."""
+    together = _TOGETHER.get()
+    if together is None or not together._take(target, put, after):
+        put()
+
+
+def _drop_file(private: Path, handle: int) -> None:
+    os.close(handle)
+    with suppress(OSError):
+        private.unlink(missing_ok=True)
+
+
+def _drop_folder(private: Path, handle: int) -> None:
+    shutil.rmtree(private, ignore_errors=True)
+    os.close(handle)
 
 
 def _followed(target: Path) -> Path:

@@ -69,8 +69,19 @@ def ask(
 def question() -> Any:
     """In the new process: what is asked. From here on it ends as soon as the one who asks is gone."""
     asked = json.loads(sys.stdin.readline())
-    threading.Thread(target=_end_when_alone, daemon=True).start()
+    when_alone(lambda: os._exit(1))
     return asked
+
+
+def when_alone(do: Callable[[], object]) -> None:
+    """In the new process: what is done, in a thread of its own, once stdin has ended, as it does with whoever asked."""
+
+    def wait() -> None:
+        while os.read(0, 1):
+            pass
+        do()
+
+    threading.Thread(target=wait, daemon=True).start()
 
 
 def _tell(process: Process, question: Any) -> None:
@@ -78,9 +89,3 @@ def _tell(process: Process, question: Any) -> None:
     with suppress(BrokenPipeError):  # a process that died at once; its exit code tells
         process.stdin.write(f"{json.dumps(question)}\n")
         process.stdin.flush()
-
-
-def _end_when_alone() -> None:
-    while os.read(0, 1):  # stdin ends with the process that holds its other end
-        pass
-    os._exit(1)

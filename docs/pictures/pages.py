@@ -1,6 +1,7 @@
-"""Show the page of a run and the viewer: ``python docs/pictures/pages.py FILE.html ADDRESS`` writes two pictures.
+"""Show the page of a run and the viewer: ``python docs/pictures/pages.py [FILE.html] [ADDRESS]`` writes their pictures.
 
-Needs Playwright and Chromium. FILE.html is what ``invr run --report`` wrote, ADDRESS what ``invr view`` says.
+Needs Playwright and Chromium. FILE.html is what ``invr run --report`` wrote, ADDRESS what ``invr view … --out`` says.
+The pictures in this folder are of ``examples/data/bunny.mp4``, by the commands in ``docs/guides/see.md``.
 """
 
 from __future__ import annotations
@@ -17,25 +18,46 @@ HERE = Path(__file__).resolve().parent
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 POSITION = "1033"
 """Of the viewer's time slider: between two frames."""
+SETTLED = "performance.now() - movedAt > 250 && sides.every((side) => !side.busy && side.asked === side.query())"
+"""Whether the viewer shows what is wanted, in full size."""
+PATIENCE = 300_000
+"""Milliseconds that the viewer may take."""
 
 
-def keep(page: Page, name: str) -> None:
-    """What is on the screen."""
-    Image.open(io.BytesIO(page.screenshot())).convert("RGB").save(HERE / name, quality=85)
+def keep(page: Page, name: str, whole: bool = False) -> None:
+    """What is on the screen, or all of the page."""
+    Image.open(io.BytesIO(page.screenshot(full_page=whole))).convert("RGB").save(HERE / name, quality=85)
 
 
-def main(report: str, address: str) -> None:
-    """Open both, and keep what is seen."""
+def show_report(page: Page, file: str) -> None:
+    """The page of a run, as it opens."""
+    page.set_viewport_size({"width": 1180, "height": 1260})
+    page.goto(Path(file).resolve().as_uri())
+    keep(page, "report.jpg")
+
+
+def show_viewer(page: Page, address: str) -> None:
+    """The viewer between two frames, with the tasks that it offers."""
+    page.set_viewport_size({"width": 1180, "height": 790})
+    page.goto(address)
+    page.get_by_text("Looking for tasks").wait_for(state="detached", timeout=PATIENCE)
+    page.get_by_label("task", exact=True).select_option("interpolate")
+    page.locator("#time").fill(POSITION)
+    page.locator("#time").blur()
+    for _ in range(PATIENCE // 100):
+        page.wait_for_timeout(100)
+        if page.evaluate(SETTLED):
+            break
+    keep(page, "viewer.jpg", whole=True)
+
+
+def main(*pages: str) -> None:
+    """Open each, and keep what is seen."""
     with sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=shutil.which("chromium"), args=ARGUMENTS)
-        page = browser.new_page(viewport={"width": 1180, "height": 1260})
-        page.goto(Path(report).resolve().as_uri())
-        keep(page, "report.jpg")
-        page.set_viewport_size({"width": 1180, "height": 790})
-        page.goto(address)
-        page.locator("#time").fill(POSITION)
-        page.wait_for_timeout(4000)
-        keep(page, "viewer.jpg")
+        for given in pages:
+            show = show_viewer if given.startswith("http") else show_report
+            show(browser.new_page(), given)
         browser.close()
 
 

@@ -21,6 +21,7 @@ from invr_core.errors import BadFile
 from invr_core.io.bounds import MOST_PIXELS, PLAYLISTS, require_frame, require_plain
 from invr_core.io.clock import mend, undo_rounding
 from invr_core.io.graph import Pixels
+from invr_core.io.light import dynamic
 from invr_core.io.notes import Note
 from invr_core.io.scratch import Scratch
 from invr_core.io.to_rgb import ToRGB, depth_of
@@ -165,6 +166,12 @@ class _Pass:
         if self.stream.codec_context.color_trc in _HDR:
             curve = _HDR[self.stream.codec_context.color_trc]
             self.note(f"{name} is HDR ({curve}); its values are taken as they are, without tone mapping")
+        frame_by_frame = " and ".join(dynamic(frame))
+        if frame_by_frame:
+            self.note(
+                f"{name} says frame by frame how it is to be shown ({frame_by_frame}); that is left out: what is "
+                "written keeps its curve, its colour tags and, where the format can, its static mastering data"
+            )
         if frame.interlaced_frame:
             self.note(f"{name} is interlaced; its fields are not separated, deinterlace it first for better results")
 

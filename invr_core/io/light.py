@@ -11,6 +11,12 @@ from av.video.frame import VideoFrame
 
 _CHROMA, _LUMINANCE = 50_000, 10_000
 """Steps of a chromaticity of 1, and of 1 cd/m², in which HEVC counts."""
+_DYNAMIC = {
+    "DYNAMIC_HDR_PLUS": "HDR10+",
+    "DOVI_RPU_BUFFER": "Dolby Vision",
+    "DOVI_METADATA": "Dolby Vision",
+    "DYNAMIC_HDR_VIVID": "HDR Vivid",
+}
 Point = tuple[int, int]
 
 
@@ -56,6 +62,11 @@ class Light:
         if self.level is not None:
             words.append(f"max-cll={self.level[0]},{self.level[1]}")
         return words
+
+
+def dynamic(frame: VideoFrame) -> list[str]:
+    """What a decoded frame says of its light frame by frame, by name; none of it is kept."""
+    return list(dict.fromkeys(name for kind, name in _DYNAMIC.items() if _beside(frame, kind) is not None))
 
 
 def _beside(frame: VideoFrame, kind: str) -> bytes | None:

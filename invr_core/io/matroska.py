@@ -11,6 +11,7 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from mmap import mmap
 from pathlib import Path
 
 from invr_core.errors import BadOutput
@@ -24,8 +25,8 @@ _WIDTH, _HEIGHT, _SHOWN_WIDTH, _SHOWN_HEIGHT, _SHOWN_UNIT = 0xB0, 0xBA, 0x54B0, 
 _ASPECT = 3
 """The unit of what is shown that means: these two numbers are but a ratio."""
 _MAX_CLL, _MAX_FALL, _MASTERING, _CHROMA, _BRIGHTEST, _DARKEST = 0x55BC, 0x55BD, 0x55D0, 0x55D1, 0x55D9, 0x55DA
-_HEAD = 1 << 20
-"""Bytes of the beginning of a file within which its tracks lie."""
+Data = bytes | mmap
+"""Of a file, or a file itself."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ class _Element:
 
     Args:
         kind: its identifier.
-        begin: of what it holds, in bytes of the buffer that it was found in.
+        begin: of what it holds, in bytes of the file.
         end: of what it holds.
     """
 
@@ -54,34 +55,33 @@ def describe(file: Path, aspect: Fraction, light: Light) -> None:
     Raises:
         BadOutput: if the file is not as it is expected.
     """
-    with file.open("r+b") as opened:
-        head = opened.read(_HEAD)
+    unexpected = f"{file.name}: its tracks are not where they are written"
+    if not file.stat().st_size:
+        raise BadOutput(unexpected)
+    with file.open("r+b") as opened, mmap(opened.fileno(), 0) as whole:  # read where it is looked at, and no further
         try:
-            segment = next(element for element in _within(head, 0, len(head)) if element.kind == _SEGMENT)
-            tracks = next(element for element in _within(head, segment.begin, len(head)) if element.kind == _TRACKS)
-            inner = list(_within(head, tracks.begin, tracks.end))
-            entry = next(e for e in inner if e.kind == _ENTRY and _value(head, e, _TYPE) == 1)
+            segment = next(element for element in _within(whole, 0, len(whole)) if element.kind == _SEGMENT)
+            tracks = next(element for element in _within(whole, segment.begin, len(whole)) if element.kind == _TRACKS)
+            inner = list(_within(whole, tracks.begin, tracks.end))
+            entry = next(e for e in inner if e.kind == _ENTRY and _value(whole, e, _TYPE) == 1)
         except (StopIteration, IndexError) as cause:
-            raise BadOutput(f"{file.name}: its tracks are not where they are written") from cause
-        said = _with(head, entry, aspect, light)
-        changed = head[: entry.begin] + said + head[entry.end :]
+            raise BadOutput(unexpected) from cause
+        whole[entry.begin : entry.end] = _with(whole, entry, aspect, light)
         if inner[0].kind == _CRC:
-            sum_ = zlib.crc32(changed[inner[0].end : tracks.end])
-            changed = changed[: inner[0].begin] + struct.pack("<I", sum_) + changed[inner[0].end :]
-        opened.seek(tracks.begin)
-        opened.write(changed[tracks.begin : tracks.end])
+            checked = zlib.crc32(whole[inner[0].end : tracks.end])
+            whole[inner[0].begin : inner[0].end] = struct.pack("<I", checked)
 
 
-def _with(head: bytes, entry: _Element, aspect: Fraction, light: Light) -> bytes:
+def _with(data: Data, entry: _Element, aspect: Fraction, light: Light) -> bytes:
     """What a track holds, with more said in as many bytes."""
     parts = []
-    for element in _within(head, entry.begin, entry.end):
-        held = head[element.begin : element.end]
+    for element in _within(data, entry.begin, entry.end):
+        held = data[element.begin : element.end]
         if element.kind == _NAME:
             name = held.removesuffix(ROOM.encode())
             parts += [_made(_NAME, name)] if name else []
         elif element.kind == _VIDEO:
-            parts.append(_made(_VIDEO, _video(head, element, aspect, light)))
+            parts.append(_made(_VIDEO, _video(data, element, aspect, light)))
         elif element.kind != _VOID:
             parts.append(_made(element.kind, held))
     said = b"".join(parts)
@@ -89,14 +89,14 @@ def _with(head: bytes, entry: _Element, aspect: Fraction, light: Light) -> bytes
     return said + bytes([_VOID]) + (left - 9 | 1 << 56).to_bytes(8, "big") + bytes(left - 9)
 
 
-def _video(head: bytes, video: _Element, aspect: Fraction, light: Light) -> bytes:
+def _video(data: Data, video: _Element, aspect: Fraction, light: Light) -> bytes:
     parts, colour = [], b""
-    for element in _within(head, video.begin, video.end):
+    for element in _within(data, video.begin, video.end):
         if element.kind == _COLOUR:
-            colour = head[element.begin : element.end]
+            colour = data[element.begin : element.end]
         elif element.kind not in (_SHOWN_WIDTH, _SHOWN_HEIGHT, _SHOWN_UNIT):
-            parts.append(_made(element.kind, head[element.begin : element.end]))
-    width, height = _value(head, video, _WIDTH) * aspect, Fraction(_value(head, video, _HEIGHT))
+            parts.append(_made(element.kind, data[element.begin : element.end]))
+    width, height = _value(data, video, _WIDTH) * aspect, Fraction(_value(data, video, _HEIGHT))
     if aspect != 1 and width.denominator == 1:
         parts += [_number(_SHOWN_WIDTH, int(width)), _number(_SHOWN_HEIGHT, int(height))]
     elif aspect != 1:
@@ -119,7 +119,7 @@ def _light(light: Light) -> bytes:
     )
 
 
-def _within(data: bytes, begin: int, end: int) -> Iterator[_Element]:
+def _within(data: Data, begin: int, end: int) -> Iterator[_Element]:
     """The elements from one byte to another; one that reaches beyond ends there."""
     while begin < end:
         long = 9 - data[begin].bit_length()
@@ -130,7 +130,7 @@ def _within(data: bytes, begin: int, end: int) -> Iterator[_Element]:
         begin = at + wide + size
 
 
-def _value(data: bytes, within: _Element, kind: int) -> int:
+def _value(data: Data, within: _Element, kind: int) -> int:
     """A whole number in an element; 0 if it is not there."""
     found = [e for e in _within(data, within.begin, within.end) if e.kind == kind]
     return int.from_bytes(data[found[0].begin : found[0].end], "big") if found else 0

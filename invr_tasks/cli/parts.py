@@ -37,7 +37,7 @@ def numbered(path: str, number: int, count: int) -> str:
     return path if count == 1 else str(name.with_name(f"{name.stem}-{number:0{len(str(count))}}{name.suffix}"))
 
 
-class Beside:
+class Byproducts:
     """Saves each part once it is fitted, and looks at it for the report.
 
     Args:
@@ -49,8 +49,8 @@ class Beside:
     """
 
     def __init__(self, rep: str | None, bits: int, report: str | None, count: int, reporter: Reporter) -> None:
-        self._rep, self._bits, self._report, self._count = rep, bits, report, count
-        self._reporter, self._curve = reporter, Curve(reporter.on_step)
+        self._bits, self._report, self._reporter, self._curve = bits, report, reporter, Curve(reporter.on_step)
+        self.files = [] if rep is None else [numbered(rep, number + 1, count) for number in range(count)]
         self._sections: Sections | None = None
         self.saved: list[str] = []
         if report is not None and count > 1:
@@ -72,8 +72,8 @@ class Beside:
 
     def done(self, done: Done) -> None:
         """Save what was fitted, and look at it."""
-        if self._rep is not None:
-            path = numbered(self._rep, done.number + 1, self._count)
+        if self.files:
+            path = self.files[done.number]
             done.result.representation.save(path, self._bits)
             self.saved.append(path)
         if self._sections is not None:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from invr_core.errors import BadInput, BadOutput, NotEnoughMemory
@@ -65,7 +66,8 @@ def run_one(
     """Run a task on one clip, and write what comes of it.
 
     What can be refused is refused before the fit: outputs, device, inputs, plan, in this order. Of several parts each
-    but the first is fitted while the answer is written, when its first frame is read.
+    but the first is fitted while the answer is written, when its first frame is read. The answer is put in place last:
+    where it is, all that was asked for is. What was fitted is saved at once, unless only a finished answer counts.
 
     Args:
         task: with its options.
@@ -81,11 +83,12 @@ def run_one(
     started = time.monotonic()
     from torch import set_num_threads
 
+    from invr_core.atomic import Together
     from invr_core.device import resolve
     from invr_core.storage import load
     from invr_tasks.cli.files import check_outputs, further_inputs, open_source, paths_of
     from invr_tasks.cli.noted import Noted
-    from invr_tasks.cli.parts import Beside
+    from invr_tasks.cli.parts import Byproducts
     from invr_tasks.cli.preview import Preview
     from invr_tasks.cli.progress import Reporter
     from invr_tasks.cli.wrote import wrote
@@ -107,7 +110,8 @@ def run_one(
         set_num_threads(crew.threads)  # as its workers: the bytes of the answer depend on it
     if new is not None:
         kept = Kept.new(new, arguments, inputs)
-    with _goes_on(kept), Reporter(parsed.quiet) as reporter:
+    others = [Path(path) for path in (parsed.report, parsed.confidence) if path]
+    with _goes_on(kept), Reporter(parsed.quiet) as reporter, Together(Path(parsed.output), *others) as outputs:
         if kept is not None:
             kept.tell = reporter.note
             kept.remark()
@@ -121,11 +125,13 @@ def run_one(
         asked = bool(parsed.confidence or parsed.report)
         result: Any
         if rep is not None:
-            beside = Beside(None, 32, parsed.report, 1, reporter)
+            byproducts = Byproducts(None, 32, parsed.report, 1, reporter)
             result = run_task(task, source, rep=rep, confidence=asked)
         else:
             cuts, count = _cuts(source.video, task.minimum_frames, parsed, preview, reporter.note)
-            beside = Beside(parsed.file.save_rep, parsed.file.bits, parsed.report, count, reporter)
+            byproducts = Byproducts(parsed.file.save_rep, parsed.file.bits, parsed.report, count, reporter)
+            for file in byproducts.files if not unfinished else []:
+                outputs.add(Path(file))
             result = run_shots(
                 task,
                 source,
@@ -133,9 +139,9 @@ def run_one(
                 piece=parsed.clip.piece,
                 model=model,
                 fit_config=config,
-                on_step=preview.watched(beside.step) if preview else beside.step,
-                on_part=beside.begin,
-                on_done=beside.done,
+                on_step=preview.watched(byproducts.step) if preview else byproducts.step,
+                on_part=byproducts.begin,
+                on_done=byproducts.done,
                 tell=reporter.note,
                 keep=kept,
                 unfinished=unfinished,
@@ -146,11 +152,11 @@ def run_one(
         noted = Noted(result.video, result.confidence, bool(parsed.confidence)) if result.confidence else None
         rendering = _write(noted.video if noted else result.video, noted, parsed, preview, reporter)
         facts = _facts(parsed, extras, time.monotonic() - started)
-        beside.write(task, source, result, facts, noted.sureness if noted else None)
+        byproducts.write(task, source, result, facts, noted.sureness if noted else None)
         if kept is not None and kept.begun:
             reporter.note(f"{kept.folder} keeps what was fitted; remove it when it is of no more use")
-    others = (beside.told, parsed.report, parsed.confidence if noted else None)
-    wrote(parsed.quiet, parsed.output, result.video, time.monotonic() - started, *others)
+    told = (byproducts.told, parsed.report, parsed.confidence if noted else None)
+    wrote(parsed.quiet, parsed.output, result.video, time.monotonic() - started, *told)
     if noted and not parsed.quiet:
         print(noted.sureness.told())
     if preview and not parsed.quiet:

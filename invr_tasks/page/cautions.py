@@ -9,7 +9,6 @@ from invr_tasks.confidence import HALF, Sureness
 from invr_tasks.page.curve import Curve
 from invr_tasks.page.gallery import Gallery
 from invr_tasks.page.instants import Series
-from invr_tasks.run import Result
 
 UNSURE = 0.15
 """The share of pixels with doubtful motion from which it is worth a word."""
@@ -20,23 +19,28 @@ UNEVEN = 4.0
 
 
 def cautions(
-    result: Result, series: Series, known: bool, shown: Gallery, curve: Curve | None, sureness: Sureness | None = None
+    interrupted: bool,
+    series: Series,
+    known: bool,
+    shown: Gallery,
+    curve: Curve | None,
+    sureness: Sureness | None = None,
 ) -> list[str]:
     """Sentences, the weightiest first; there is always the last one.
 
     Args:
-        result: of the run.
+        interrupted: whether the fit was stopped before its end.
         series: PSNR over time that the instants were chosen by.
         known: whether that is against the truth.
         shown: the pictures.
         curve: that noted the fit, if one did.
         sureness: how sure the answer is, if that is known.
     """
-    return [*_of_run(result, series, shown, curve), *_of_sureness(sureness), _of_figures(known)]
+    return [*_of_run(interrupted, series, shown, curve), *_of_sureness(sureness), _of_figures(known)]
 
 
-def _of_run(result: Result, series: Series, shown: Gallery, curve: Curve | None) -> Iterator[str]:
-    if result.interrupted:
+def _of_run(interrupted: bool, series: Series, shown: Gallery, curve: Curve | None) -> Iterator[str]:
+    if interrupted:
         yield "The fit was stopped before its end: this is what was fitted by then."
     if curve is not None and (curve.late_gain or 0) > RISING:
         yield (

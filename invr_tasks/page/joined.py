@@ -9,16 +9,14 @@ from statistics import fmean
 from typing import Any
 
 from invr_core.errors import BadInput
-from invr_core.representation import Representation
 from invr_tasks.confidence import Sureness
 from invr_tasks.page.cautions import cautions
-from invr_tasks.page.curve import Curve
+from invr_tasks.page.curve import Chain, Curve
 from invr_tasks.page.gallery import Gallery, Moment, gallery
 from invr_tasks.page.instants import Series, choose, explained
 from invr_tasks.page.parts import Parts
 from invr_tasks.page.report import plots, put, step_of
-from invr_tasks.page.tables import figures, origin, settings
-from invr_tasks.run import Result
+from invr_tasks.page.tables import Row, figures, network, origin, settings
 from invr_tasks.shots import Done, Joined
 from invr_tasks.task import Source, Task
 
@@ -41,9 +39,10 @@ class Sections:
         self._moments: list[Moment] = []
         self._unsure: list[float] = []
         self._wheel: Gallery | None = None
-        self._rep: Representation | None = None
+        self._network: list[Row] = []
+        self._origin: list[Row] = []
         self._seconds, self._interrupted = 0.0, False
-        self.step, self._latest = Curve(), Curve()
+        self.step, self._latest, self._fits = Curve(), Curve(), Chain()
 
     def begin(self) -> None:
         """The steps that follow are of another part."""
@@ -59,11 +58,14 @@ class Sections:
         self._points += zip(series.times, series.psnr, strict=True)
         self._moments = _few([*self._moments, *shown.moments])
         self._unsure += [] if shown.unsure is None else [shown.unsure]
-        self._wheel, self._rep = self._wheel or shown, self._rep or rep
+        if self._wheel is None:  # the first part; what was fitted to it is not held, but what the page says of it
+            self._wheel, self._network, self._origin = shown, network(rep), origin(rep)
         self._seconds += done.result.seconds
         self._interrupted |= done.result.interrupted
         if (self.step.late_gain or 0) > (self._latest.late_gain or 0):
             self._latest = self.step
+        self._fits.add(self.step.points)
+        self.step = Curve()  # a part that was fitted before, and is only loaded, has none
 
     def write(
         self,
@@ -88,13 +90,12 @@ class Sections:
             BadInput: if no part was fitted.
             BadOutput: if it cannot be written.
         """
-        if self._rep is None or self._wheel is None:
+        if self._wheel is None:
             raise BadInput("no part of this clip was fitted, so there is nothing to report")
         times, psnr = zip(*sorted(self._points), strict=True)
         series = Series(_NAME, times, psnr)
         moments = tuple(sorted(self._moments, key=lambda moment: moment.time))
         shown = replace(self._wheel, moments=moments, unsure=fmean(self._unsure) if self._unsure else None)
-        result = Result(joined.video, self._rep, self._seconds, self._interrupted)
         told = {
             **(facts or {}),
             "parts": f"{len(joined.parts)}, of which {len(self._titles)} are fitted, each by itself",
@@ -104,12 +105,12 @@ class Sections:
             Path(path),
             task=type(task).__name__,
             answer=joined.video,
-            figures=figures(result, None, series, None),
-            cautions=cautions(result, series, False, shown, self._latest, sureness),
+            figures=figures(self._seconds, None, series, None),
+            cautions=cautions(self._interrupted, series, False, shown, self._latest, sureness),
             shown=shown,
-            plots=plots([series], series, False, shown, None, sureness),
-            settings=settings(task, source, result, told),
-            origin=origin(result),
+            plots=plots([series], series, False, shown, self._fits.lines, sureness),
+            settings=[*settings(task, source, joined.video, told), *self._network],
+            origin=self._origin,
         )
 
 

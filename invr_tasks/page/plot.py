@@ -22,7 +22,7 @@ class Curves:
     Args:
         title: what it shows, for who cannot see it.
         x_label, y_label: with their units.
-        lines: name and points (x, y) of each, at least one point in all.
+        lines: name and points (x, y) of each, at least one point in all; those of one name are one line with gaps.
         marks: points that are marked.
     """
 
@@ -50,13 +50,14 @@ class Curves:
             x = _place(tick, x_span, LEFT, WIDTH - RIGHT)
             parts.append(Markup('<path class="grid" d="M{} {}V{}"/>').format(x, TOP, HEIGHT - BOTTOM))
             parts.append(Markup('<text class="mid" x="{}" y="{}">{:g}</text>').format(x, HEIGHT - BOTTOM + 16, tick))
-        for number, (name, line) in enumerate(self.lines):
+        names = list(dict.fromkeys(name for name, _ in self.lines))
+        for name, line in self.lines:
             path = " ".join(at(point) for point in line)
-            parts.append(Markup('<polyline class="line{}" points="{}"/>').format(number, path))
-            if len(self.lines) > 1:
-                parts.append(
-                    Markup('<text class="name{}" x="{}" y="14">{}</text>').format(number, LEFT + 80 * number, name)
-                )
+            parts.append(Markup('<polyline class="line{}" points="{}"/>').format(names.index(name), path))
+        for number, name in enumerate(names if len(names) > 1 else []):
+            parts.append(
+                Markup('<text class="name{}" x="{}" y="14">{}</text>').format(number, LEFT + 80 * number, name)
+            )
         for point in self.marks:
             cx, cy = at(point).split(",")
             parts.append(Markup('<circle class="mark" cx="{}" cy="{}" r="4"/>').format(cx, cy))

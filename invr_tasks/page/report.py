@@ -18,12 +18,12 @@ from invr_core.video import Video
 from invr_tasks.confidence import Sureness
 from invr_tasks.metrics import compare
 from invr_tasks.page.cautions import cautions
-from invr_tasks.page.curve import Curve
+from invr_tasks.page.curve import Curve, Point
 from invr_tasks.page.gallery import Gallery, gallery
 from invr_tasks.page.instants import Series, choose, explained
 from invr_tasks.page.parts import Parts
 from invr_tasks.page.plot import Curves
-from invr_tasks.page.tables import figures, origin, settings
+from invr_tasks.page.tables import figures, network, origin, settings
 from invr_tasks.page.target import check_page
 from invr_tasks.run import Result, Score
 from invr_tasks.task import Source, Task
@@ -78,12 +78,12 @@ def write_report(
         target,
         task=type(task).__name__,
         answer=result.video,
-        figures=figures(result, known, fitted, curve),
-        cautions=cautions(result, series[0], known is not None, shown, curve, sureness),
+        figures=figures(result.seconds, known, fitted, curve),
+        cautions=cautions(result.interrupted, series[0], known is not None, shown, curve, sureness),
         shown=shown,
-        plots=plots(series, fitted, known is not None, shown, curve, sureness),
-        settings=settings(task, source, result, facts or {}),
-        origin=origin(result),
+        plots=plots(series, fitted, known is not None, shown, [curve.points] if curve else [], sureness),
+        settings=[*settings(task, source, result.video, facts or {}), *network(rep)],
+        origin=origin(rep),
     )
 
 
@@ -120,10 +120,19 @@ def plots(
     fitted: Series,
     known: bool,
     shown: Gallery,
-    curve: Curve | None,
+    fits: Sequence[Sequence[Point]],
     sureness: Sureness | None,
 ) -> list[tuple[str, Any]]:
-    """A caption and an SVG for each."""
+    """A caption and an SVG for each.
+
+    Args:
+        series: PSNR over time, that of the answer first.
+        fitted: how well the fit explains what was given.
+        known: whether ``series`` is against the truth.
+        shown: the pictures.
+        fits: how each fit went, as `Curve.points`, on one clock; those that were not watched are left out.
+        sureness: how sure the answer is, if that is known.
+    """
     first = series[0]
     marks = [(instant.time, instant.psnr) for instant in shown.instants]
     lines = [(one.name, list(zip(one.times, one.psnr, strict=True))) for one in series]
@@ -137,9 +146,11 @@ def plots(
         title = "The answer's confidence over time; the rings are the least sure instants"
         line = [("confidence", list(zip(sureness.times, sureness.values, strict=True)))]
         drawn.append((title, Curves(title, "seconds of the clip", "confidence", line, sureness.least()).svg()))
-    if curve is not None and curve.points:
-        title = "The fit: PSNR of recent batches"
-        drawn.append((title, Curves(title, "seconds of the fit", "PSNR, dB", [("recent batches", curve.points)]).svg()))
+    watched = [("recent batches", points) for points in fits if points]
+    if watched:
+        alone = len(watched) == 1
+        title = f"{'The fit' if alone else 'The fits of the parts, one after the other'}: PSNR of recent batches"
+        drawn.append((title, Curves(title, f"seconds of the fit{'' if alone else 's'}", "PSNR, dB", watched).svg()))
     return drawn if first.psnr else drawn[1:]
 
 

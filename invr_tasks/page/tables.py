@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from statistics import fmean
 from typing import Any
 
+from invr_core.representation import Representation
+from invr_core.video import Video
 from invr_tasks.page.curve import Curve
 from invr_tasks.page.instants import Series
 from invr_tasks.provenance import provenance
-from invr_tasks.run import Result
 from invr_tasks.task import Source, Task
 
 LONGEST = 400
@@ -19,8 +20,8 @@ LONGEST = 400
 Row = tuple[str, str]
 
 
-def figures(result: Result, known: Sequence[Series] | None, fitted: Series, curve: Curve | None) -> list[Row]:
-    """The figures at the top: name and value."""
+def figures(seconds: float, known: Sequence[Series] | None, fitted: Series, curve: Curve | None) -> list[Row]:
+    """The figures at the top: name and value; where a fit took 0 seconds, its curve may know more."""
     rows: list[Row] = []
     if known is not None:
         ours, naive = (fmean(series.psnr) for series in known)
@@ -30,8 +31,8 @@ def figures(result: Result, known: Sequence[Series] | None, fitted: Series, curv
             ("gain", f"{ours - naive:+.2f} dB"),
         ]
     rows.append(("PSNR, given explained", f"{fmean(fitted.psnr):.2f} dB"))
-    if result.seconds:
-        rows.append(("fit", f"{result.seconds:.1f} s"))
+    if seconds:
+        rows.append(("fit", f"{seconds:.1f} s"))
     elif curve is not None and curve.points:
         rows.append(("fit", f"{curve.points[-1][0]:.1f} s"))
     else:
@@ -39,33 +40,42 @@ def figures(result: Result, known: Sequence[Series] | None, fitted: Series, curv
     return rows
 
 
-def settings(task: Task[Any], source: Source, result: Result, facts: Mapping[str, object]) -> list[Row]:
-    """What was asked, of what, and with which network."""
-    video, answer, rep = source.video, result.video, result.representation
+def settings(task: Task[Any], source: Source, answer: Video, facts: Mapping[str, object]) -> list[Row]:
+    """What was asked, and of what."""
+    video = source.video
     rows: list[tuple[str, object]] = [("task", type(task).__name__), *facts.items()]
     rows += [
         ("given", f"{len(video)} frames of {video.size[1]}x{video.size[0]}, {video.span[0]:g} to {video.span[1]:g} s"),
         ("answer", f"{len(answer)} frames of {answer.size[1]}x{answer.size[0]}, {answer.fps:.4g} frames per second"),
     ]
     rows += [(f"option {name}", value) for name, value in _fields(task.config)]
+    return _rows(rows)
+
+
+def network(rep: Representation) -> list[Row]:
+    """With which network, and how it was fitted."""
     config = getattr(rep, "config", None)
-    rows.append(("model", getattr(type(config), "name", type(rep).__name__)))
+    rows: list[tuple[str, object]] = [("model", getattr(type(config), "name", type(rep).__name__))]
     rows += [(f"model {name}", value) for name, value in _fields(config)]
     rows += [(f"fit {name}", value) for name, value in getattr(rep, "info", {}).items()]
-    return [_row(name, value) for name, value in rows if value not in (None, "", ())]
+    return _rows(rows)
 
 
-def origin(result: Result) -> list[Row]:
+def origin(rep: Representation) -> list[Row]:
     """Versions, device, commit and platform; see `invr_tasks.provenance`."""
-    rep = result.representation
     found = provenance(getattr(rep, "info", {}).get("seed"), rep.device)
     versions = found.pop("versions")
-    return [_row(name, value) for name, value in [*found.items(), *versions.items()] if value is not None]
+    return _rows([*found.items(), *versions.items()])
 
 
 def _fields(config: object) -> Iterator[tuple[str, object]]:
     if dataclasses.is_dataclass(config) and not isinstance(config, type):
         yield from ((field.name, getattr(config, field.name)) for field in dataclasses.fields(config))
+
+
+def _rows(found: Iterable[tuple[str, object]]) -> list[Row]:
+    """Those that say something."""
+    return [_row(name, value) for name, value in found if value not in (None, "", ())]
 
 
 def _row(name: str, value: object) -> Row:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import _thread
-import os
 import signal
 import sys
-import threading
 from collections.abc import Sequence
 
 from invr_tasks import cli
+from invr_tasks.children import when_alone
 from invr_tasks.cli import progress
 
 EVERY = 0.5
@@ -27,14 +26,8 @@ def main(words: Sequence[str]) -> int:
     """
     signal.signal(signal.SIGINT, signal.default_int_handler)  # which whoever began it may have turned off
     progress.EVERY = EVERY
-    threading.Thread(target=_stop_at_the_end, daemon=True).start()
+    when_alone(_thread.interrupt_main)
     return cli.main(["run", *words])
-
-
-def _stop_at_the_end() -> None:
-    while os.read(0, 1):
-        pass
-    _thread.interrupt_main()
 
 
 if __name__ == "__main__":

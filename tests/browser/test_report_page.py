@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +13,14 @@ import torch
 from PIL import Image
 from standins import Own
 
+from invr_core.fitting import Progress
 from invr_core.oracle import MovingDisc
 from invr_core.query import Query
 from invr_core.video import Video
+from invr_tasks.page.joined import Sections
 from invr_tasks.page.report import write_report
 from invr_tasks.run import Result
+from invr_tasks.shots import run_shots
 from invr_tasks.task import Source, as_video
 
 
@@ -100,3 +104,33 @@ def test_without_scripts_all_pictures_are_there(browser: Any, report: Path) -> N
     assert not tab.locator("#compare").is_visible()
     assert tab.locator(".pictures img").first.is_visible()
     context.close()
+
+
+def test_the_fits_of_parts_are_drawn_one_after_the_other(
+    page: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sections = Sections()
+
+    def fit(*arguments: Any, **options: Any) -> MovingDisc:
+        for step in range(1, 61):
+            sections.step(Progress(step, 60, step / 10, 0.0, 30 - 12 / step, 0.1))
+        return MovingDisc((90, 160))
+
+    monkeypatch.setattr("invr_tasks.run.fit", fit)
+    source = Source(as_video(MovingDisc((90, 160)), Query(torch.linspace(0, 1, 12, dtype=torch.float64))))
+    joined = run_shots(Own(), source, [4, 8], on_part=lambda part: sections.begin(), on_done=sections.add)
+    joined.video.frames()
+    sections.write(tmp_path / "run.html", Own(), source, joined)
+    page.goto((tmp_path / "run.html").as_uri())
+    drawn = page.locator("figure", has_text="The fits of the parts").locator("svg")
+    frame = drawn.bounding_box()
+    boxes = [line.bounding_box() for line in drawn.locator("polyline").all()]
+    assert len(boxes) == 3
+    for before, after in pairwise(boxes):
+        assert before["x"] + before["width"] <= after["x"]
+    for box in boxes:
+        assert frame["x"] < box["x"] and box["x"] + box["width"] < frame["x"] + frame["width"]
+        assert frame["y"] < box["y"] and box["height"] > 50
+    assert (
+        len({line.evaluate("line => getComputedStyle(line).stroke") for line in drawn.locator("polyline").all()}) == 1
+    )

@@ -16,7 +16,7 @@ import pytest
 import torch
 
 from invr_core import atomic
-from invr_core.atomic import atomic_file, atomic_folder
+from invr_core.atomic import Together, atomic_file, atomic_folder
 from invr_core.errors import BadOutput
 from invr_core.io import save_video
 from invr_core.video import Video
@@ -97,7 +97,7 @@ def test_a_failure_leaves_what_was_there_and_nothing_else(tmp_path: Path, kind: 
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from invr_core.atomic import atomic_file, atomic_folder
+from invr_core.atomic import Together, atomic_file, atomic_folder
 with (atomic_folder if sys.argv[2] == "folder" else atomic_file)(Path(sys.argv[1])) as private:
     (private / "1" if sys.argv[2] == "folder" else private).write_text("half")
     print(private, flush=True)
@@ -204,3 +204,88 @@ def test_links_in_a_circle_are_refused(tmp_path: Path, kind: str) -> None:
     (tmp_path / "b.x").symlink_to(tmp_path / "a.x")
     with pytest.raises(BadOutput, match="cannot be written"):
         write(kind, tmp_path / "a.x", "new")
+
+
+# ------------------------------------------------------------------ several at once
+def test_what_is_written_together_is_put_in_place_at_the_end_and_the_first_named_last(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answer, page, frames, other = (tmp_path / name for name in ("answer", "page", "frames", "other"))
+    order: list[str] = []
+    replace, swap = Path.replace, atomic._swap
+
+    def replaced(private: Path, target: Path) -> Path:
+        order.append(target.name)
+        return replace(private, target)
+
+    def swapped(private: Path, target: Path) -> None:
+        order.append(target.name)
+        swap(private, target)
+
+    monkeypatch.setattr(Path, "replace", replaced)
+    monkeypatch.setattr(atomic, "_swap", swapped)
+    with Together(answer, page) as together:
+        together.add(frames)
+        for target in (answer, page, other):
+            with atomic_file(target) as private:
+                private.write_text(target.name)
+        with atomic_folder(frames) as folder:
+            (folder / "1").write_text("frames")
+        assert order == ["other"]  # was not named: at once
+        assert not any(target.exists() for target in (answer, page, frames))
+    assert order == ["other", "frames", "page", "answer"]
+    assert [got(kind, tmp_path / name) for kind, name in (("file", "answer"), ("folder", "frames"))] == [
+        "answer",
+        "frames",
+    ]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["answer", "frames", "other", "page"]
+
+
+@pytest.mark.parametrize("stop", [KeyboardInterrupt, ZeroDivisionError, BadOutput])
+def test_of_what_is_written_together_nothing_is_left_by_what_fails_later(
+    tmp_path: Path, stop: type[BaseException]
+) -> None:
+    (tmp_path / "page").write_text("before")
+    with pytest.raises(stop), Together(tmp_path / "answer", tmp_path / "page"):
+        for name in ("answer", "page"):
+            with atomic_file(tmp_path / name) as private:
+                private.write_text("new")
+        raise stop
+    assert [path.name for path in tmp_path.iterdir()] == ["page"]
+    assert (tmp_path / "page").read_text() == "before"
+
+
+def test_what_is_written_twice_is_there_once_and_what_was_not_written_is_no_matter(tmp_path: Path) -> None:
+    with Together(tmp_path / "answer", tmp_path / "never"):
+        for text in ("first", "second"):
+            with atomic_file(tmp_path / "answer") as private:
+                private.write_text(text)
+    assert [path.name for path in tmp_path.iterdir()] == ["answer"]
+    assert (tmp_path / "answer").read_text() == "second"
+
+
+def test_ctrl_c_while_they_are_put_in_place_comes_when_all_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    replace = Path.replace
+
+    def replaced(private: Path, target: Path) -> Path:
+        done = replace(private, target)
+        if target.name == "page":
+            os.kill(os.getpid(), signal.SIGINT)
+        return done
+
+    monkeypatch.setattr(Path, "replace", replaced)
+    with pytest.raises(KeyboardInterrupt), Together(tmp_path / "answer", tmp_path / "page"):
+        for name in ("answer", "page"):
+            with atomic_file(tmp_path / name) as private:
+                private.write_text("new")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["answer", "page"]
+
+
+def test_one_that_cannot_be_put_in_place_is_one_line_and_the_first_named_is_not_there(tmp_path: Path) -> None:
+    (tmp_path / "pages").mkdir()
+    with pytest.raises(BadOutput, match="page cannot be written"), Together(tmp_path / "answer", tmp_path / "page"):
+        for name in ("answer", "page"):
+            with atomic_file(tmp_path / name) as private:
+                private.write_text("new")
+        (tmp_path / "pages").rename(tmp_path / "page")  # somebody else was there first
+    assert [path.name for path in tmp_path.iterdir()] == ["page"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
@@ -53,6 +54,55 @@ def hdr(path: Path, aspect: Fraction = Fraction(1), light: Light = LIGHT, title:
             frame.pts = number
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
+    return path
+
+
+HDR10_PLUS = (
+    *(
+        (0xB5, 8),
+        (0x3C, 16),
+        (1, 16),
+        (4, 8),
+        (1, 8),
+    ),  # the United States, Samsung, dynamic metadata 2094-40, version 1
+    *((1, 2), (1000, 27), (0, 1)),  # one window, for a display of 1000 cd/m²
+    *((9000, 17), (8000, 17), (7000, 17), (500, 17), (0, 4), (10, 10)),  # the brightest and the mean of the scene
+    *((0, 1), (0, 1), (0, 1)),  # no more of the display, no curve, no saturation
+)
+"""Numbers and how many bits each has. Source: SMPTE ST 2094-40 in the user data of ITU-T T.35."""
+
+
+def unit(kind: int, held: bytes) -> bytes:
+    """A NAL unit of HEVC behind its length; no bytes in it look like the beginning of another."""
+    made = bytearray((kind << 1, 1))
+    for byte in held:
+        made += b"\3" if made[-2:] == b"\0\0" and byte < 4 else b""
+        made.append(byte)
+    return len(made).to_bytes(4, "big") + bytes(made)
+
+
+def hdr10_plus() -> bytes:
+    """What every frame of an HDR10+ clip begins with."""
+    bits = "".join(f"{value:0{width}b}" for value, width in HDR10_PLUS)
+    data = int(bits.ljust(-(-len(bits) // 8) * 8, "0"), 2).to_bytes(-(-len(bits) // 8), "big")
+    return unit(39, bytes((4, len(data))) + data + b"\x80")
+
+
+def dolby_vision() -> bytes:
+    """What every frame of a Dolby Vision clip ends with; its numbers mean nothing."""
+    return unit(62, bytes((0x19, *range(1, 30), 0x80)))
+
+
+def with_units(path: Path, source: Path, before: bytes, after: bytes) -> Path:
+    """A clip with more units around each frame."""
+    with av.open(str(source)) as given, av.open(str(path), "w") as made:
+        stream = made.add_stream_from_template(given.streams.video[0])
+        for packet in given.demux(given.streams.video[0]):
+            if packet.size:
+                more = av.Packet(before + bytes(packet) + after)
+                more.pts, more.dts, more.duration = packet.pts, packet.dts, packet.duration
+                more.time_base, more.is_keyframe, more.stream = packet.time_base, packet.is_keyframe, stream
+                made.mux(more)
     return path
 
 
@@ -159,6 +209,35 @@ def test_light_that_cannot_be_kept_is_told(tmp_path: Path, monkeypatch: pytest.M
     ]
 
 
+@needs_x265
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
+@pytest.mark.parametrize(
+    ("before", "after", "named"),
+    [
+        (hdr10_plus(), b"", "HDR10+"),
+        (b"", dolby_vision(), "Dolby Vision"),
+        (hdr10_plus(), dolby_vision(), "HDR10+ and Dolby Vision"),
+        (b"", b"", None),
+    ],
+)
+def test_light_that_changes_from_frame_to_frame_is_told_and_the_rest_is_kept(
+    tmp_path: Path, suffix: str, before: bytes, after: bytes, named: str | None
+) -> None:
+    path, notes = with_units(tmp_path / f"in{suffix}", hdr(tmp_path / "plain.mkv"), before, after), list[str]()
+    video = open_video(path, notes.append)
+    told = [note for note in notes if "frame by frame" in note]
+    if named is None:
+        assert told == []
+    else:
+        (line,) = told
+        assert line.startswith(f"in{suffix} says frame by frame how it is to be shown ({named}); that is left out")
+    out = tmp_path / f"out{suffix}"
+    save_video(video, out, pytest.fail, beside=path)
+    assert seen(out)[1] == LIGHT
+    open_video(out, notes.append)
+    assert [note for note in notes if "frame by frame" in note] == told  # it is said of the source alone
+
+
 def test_a_file_that_is_not_as_expected_is_refused(tmp_path: Path) -> None:
     for data in (b"", b"\x1a\x45\xdf\xa3", bytes(100)):
         (tmp_path / "a.mkv").write_bytes(data)
@@ -168,12 +247,30 @@ def test_a_file_that_is_not_as_expected_is_refused(tmp_path: Path) -> None:
 
 @needs_x265
 def test_the_checksum_of_the_tracks_is_right(tmp_path: Path, elements: Callable[[bytes], bytes]) -> None:
-    import zlib
-
     path = hdr(tmp_path / "in.mp4", Fraction(4, 3))
     save_video(open_video(path), tmp_path / "out.mkv", beside=path)
     tracks = elements((tmp_path / "out.mkv").read_bytes())
     assert tracks[:2] == b"\xbf\x84" and int.from_bytes(tracks[2:6], "little") == zlib.crc32(tracks[6:])
+
+
+@needs_x265
+def test_it_is_right_for_tracks_of_more_than_a_mebibyte_too(tmp_path: Path, elements: Callable[[bytes], bytes]) -> None:
+    with av.open(str(hdr(tmp_path / "plain.mkv"))) as given, av.open(str(tmp_path / "long.mkv"), "w") as made:
+        pictures = given.streams.video[0]
+        stream = made.add_stream_from_template(pictures)
+        stream.metadata["title"] = ROOM
+        other = made.add_stream("ffv1", rate=25)
+        other.metadata["title"] = "x" * 3_000_000
+        for packet in given.demux(pictures):
+            if packet.size:
+                packet.stream = stream
+                made.mux(packet)
+    before = elements((tmp_path / "long.mkv").read_bytes())
+    describe(tmp_path / "long.mkv", Fraction(4, 3), LIGHT)
+    tracks = elements((tmp_path / "long.mkv").read_bytes())
+    assert len(tracks) == len(before) > 3_000_000 and tracks != before
+    assert tracks[:2] == b"\xbf\x84" and int.from_bytes(tracks[2:6], "little") == zlib.crc32(tracks[6:])
+    assert seen(tmp_path / "long.mkv")[0] == Fraction(4, 3)
 
 
 @pytest.fixture

@@ -87,6 +87,28 @@ class Fine(Slow):
     needs = frozenset({"full", "fine"})
 '''
 """A module with three good tasks."""
+SURE_TASK = """
+from dataclasses import replace
+
+import torch
+
+from fake_tasks import *
+from invr_tasks.task import as_video
+
+
+class Sure(Slow):
+    '''Say how sure it is: less and less.'''
+
+    def with_confidence(self, rep, source):
+        answer = self.render(rep, source)
+
+        def read(indices):
+            sure = torch.tensor([1 / (1 + index) for index in indices]).view(-1, 1, 1, 1)
+            return torch.cat([answer.read(indices), sure.expand(-1, 1, *answer.size)], 1)
+
+        return replace(answer, channels=4, read=read)
+"""
+"""A module with one that tells how sure it is."""
 
 Install = Callable[..., Path]
 
@@ -202,6 +224,12 @@ def invr(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tm
     monkeypatch.chdir(folder)
     monkeypatch.setenv("COLUMNS", "120")
     return Invr(capsys)
+
+
+@pytest.fixture
+def sure(install: Install, invr: Invr) -> None:
+    """The task fakesure."""
+    install("sure-dist", {"fakesure": "sure_tasks:Sure"}, {"sure_tasks": SURE_TASK})
 
 
 @pytest.fixture

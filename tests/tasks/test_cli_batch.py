@@ -209,3 +209,30 @@ def test_ctrl_c_ends_with_what_is_done_and_leaves_nothing_half_done(
         "not begun",
     ]
     assert out.splitlines()[-1] == "3 clips: 1 written, 1 stopped, 1 not begun"
+
+
+BESIDE = ["--report", "{stem}.html", "--save-rep", "{stem}.invr", "--confidence", "{stem}/"]
+
+
+@pytest.mark.parametrize("moment", ["rendering", "report"])
+@pytest.mark.parametrize("cuts", ["--no-shots", "--cuts=0.12"])
+def test_the_same_command_goes_on_after_ctrl_c_between_two_outputs_of_a_clip(
+    invr: Any, fits: Any, sure: None, make_video: Make, monkeypatch: pytest.MonkeyPatch, moment: str, cuts: str
+) -> None:
+    make_video(6, 16, 24).save("clips/2.mkv")
+    command = ["batch", "fakesure", "clips", "--into", "out", *BESIDE, cuts]
+    with monkeypatch.context() as patch:
+
+        def stop(*arguments: Any, **options: Any) -> None:
+            raise KeyboardInterrupt
+
+        if moment == "report":
+            patch.setattr("invr_tasks.page.report._environment", stop)
+        else:
+            patch.setattr("invr_tasks.cli.noted.Noted.save", stop)
+        assert invr(*command)[0] == 130
+    assert sorted(path.name for path in Path().rglob("*") if path.name != "out") == ["2.mkv", "clips"]
+    code, out, _ = invr(*command)
+    assert code == 0 and rows(out)["clips/2.mkv"].startswith("wrote out/2.mp4, in ")
+    reps = ["2.invr"] if cuts == "--no-shots" else ["2-1.invr", "2-2.invr"]
+    assert {path.name for path in Path().iterdir()} == {"2", "2.html", *reps, "clips", "out"}

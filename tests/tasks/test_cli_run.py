@@ -249,3 +249,32 @@ def test_a_report_that_cannot_be_is_refused_before_the_fit(
     Path("folder.html").mkdir()
     assert message in invr.refuses("run", "fakeslow", clip, "out.mkv", "--report", report)
     assert fits.calls == []
+
+
+def test_where_the_answer_is_all_that_was_asked_for_is(
+    invr: Any, fits: Any, clip: str, sure: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(*arguments: Any, **options: Any) -> None:
+        raise KeyboardInterrupt
+
+    Path("out.mkv").write_text("before")
+    command = [
+        "run",
+        "fakesure",
+        clip,
+        "out.mkv",
+        "--report",
+        "at.html",
+        "--confidence",
+        "sure/",
+        "--save-rep",
+        "a.invr",
+    ]
+    with monkeypatch.context() as patch:
+        patch.setattr("invr_tasks.page.report.put", stop)
+        assert invr(*command)[0] == 130
+    assert sorted(path.name for path in Path().iterdir()) == ["a.invr", "in.mkv", "out.mkv"]  # the fit is not lost
+    assert Path("out.mkv").read_text() == "before"
+    assert invr(*command)[0] == 0
+    assert sorted(path.name for path in Path().iterdir()) == ["a.invr", "at.html", "in.mkv", "out.mkv", "sure"]
+    assert len(open_video("out.mkv")) == 7

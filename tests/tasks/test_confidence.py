@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,28 +21,6 @@ from invr_tasks.confidence import Sureness, confidence_of, expected_error, of_fr
 from invr_tasks.run import run
 from invr_tasks.shots import run_shots
 from invr_tasks.task import Source, as_video
-
-SURE_TASK = """
-from dataclasses import replace
-
-import torch
-
-from fake_tasks import *
-from invr_tasks.task import as_video
-
-
-class Sure(Slow):
-    '''Say how sure it is: less and less.'''
-
-    def with_confidence(self, rep, source):
-        answer = self.render(rep, source)
-
-        def read(indices):
-            sure = torch.tensor([1 / (1 + index) for index in indices]).view(-1, 1, 1, 1)
-            return torch.cat([answer.read(indices), sure.expand(-1, 1, *answer.size)], 1)
-
-        return replace(answer, channels=4, read=read)
-"""
 
 
 class Watched(Own):
@@ -141,11 +119,6 @@ def test_parts_that_cannot_tell_fit_together_with_those_that_can(
 
 
 # ------------------------------------------------------------------------- command line
-@pytest.fixture
-def sure(install: Callable[..., Path], invr: Any) -> None:
-    install("sure-dist", {"fakesure": "sure_tasks:Sure"}, {"sure_tasks": SURE_TASK})
-
-
 def test_the_command_writes_it_as_grey_frames_and_names_the_least_sure(
     invr: Any, fits: Any, clip: str, sure: None
 ) -> None:

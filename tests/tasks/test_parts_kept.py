@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import gc
 import re
+import weakref
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from standins import Own
 
+from invr_core.oracle import MovingDisc
 from invr_core.storage import load
 from invr_core.video import Video
-from invr_tasks.page.joined import MOST_MOMENTS
+from invr_tasks.page.joined import MOST_MOMENTS, Sections
+from invr_tasks.shots import run_shots
+from invr_tasks.task import Source
 
 
 @pytest.fixture
@@ -68,6 +74,38 @@ def test_one_page_shows_all_parts(invr: Any, fits: Any, cut_clip: str) -> None:
     assert "given 15 frames" in re.sub(r"<[^>]*>", " ", page).replace("  ", " ")
     curve = next(points for points in re.findall(r'<polyline class="line0" points="([^"]+)"', page))
     assert len(curve.split()) == 15
+    fits_of_parts = page.partition("The fits of the parts, one after the other: PSNR of recent batches")[2]
+    assert len(re.findall(r'<polyline class="line0"', fits_of_parts)) == 3 and "seconds of the fits" in fits_of_parts
+    assert 'class="line1"' not in fits_of_parts and 'class="name' not in fits_of_parts  # all three are one curve
+
+
+def test_the_page_holds_nothing_that_was_fitted(monkeypatch: pytest.MonkeyPatch) -> None:
+    fitted: list[weakref.ref[MovingDisc]] = []
+
+    def fit(*arguments: Any, **options: Any) -> MovingDisc:
+        rep = MovingDisc((16, 24))
+        fitted.append(weakref.ref(rep))
+        return rep
+
+    monkeypatch.setattr("invr_tasks.run.fit", fit)
+    source, sections = Source(Video.of(torch.rand(16, 3, 16, 24), fps=20)), Sections()
+    joined = run_shots(Own(), source, (4, 8, 12), on_done=sections.add)
+    joined.video.read([15])
+    joined.video.read([10])
+    gc.collect()
+    assert [ref() is not None for ref in fitted] == [False, True, True]  # first made; the last two are held
+
+
+def test_a_part_that_was_fitted_before_has_no_curve_and_takes_none_of_another(
+    invr: Any, fits: Any, cut_clip: str
+) -> None:
+    command = ("run", "fakeslow", cut_clip, "out.mkv", *CUTS, "--keep", "RUN", "--report", "page.html")
+    assert invr(*command)[0] == 0
+    Path("RUN/part-0001.invr").unlink()  # the first is fitted again, the two others are only loaded
+    assert invr("resume", "RUN")[0] == 0
+    page = Path("page.html").read_text(encoding="utf-8")
+    assert "The fits of the parts" not in page
+    assert len(re.findall(r"<polyline", page.partition("The fit: PSNR of recent batches")[2])) == 1
 
 
 def test_pieces_too_and_a_page_does_not_grow_with_them(invr: Any, fits: Any) -> None:

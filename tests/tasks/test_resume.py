@@ -62,6 +62,11 @@ def tell(self, what, fraction, *rest):
 Reporter._tell = tell
 """
 
+PAGE = """
+from invr_tasks.page import report
+report._environment = die
+"""
+
 
 @pytest.fixture
 def source(invr: Any, make_video: Callable[..., Video]) -> Path:
@@ -103,11 +108,13 @@ def steps(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
     return seen
 
 
-def kill(moment: str, every: float = 0.0) -> None:
+def kill(moment: str, every: float = 0.0, *options: str) -> None:
     """Run the command in a process of its own, which is killed in the midst of it."""
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     code = KILLED.format(every=every, moment=moment)
-    done = subprocess.run([sys.executable, "-c", code, *COMMAND, "--keep", "RUN"], env=environment, capture_output=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code, *COMMAND, "--keep", "RUN", *options], env=environment, capture_output=True
+    )
     assert done.returncode == -signal.SIGKILL, done.stderr.decode()
     assert not Path("out.mkv").exists()
 
@@ -143,6 +150,16 @@ def test_after_kill_it_ends_with_the_same_bytes_and_nothing_is_fitted_twice(
         "run.json",
     ]
     assert not list(Path("RUN").glob(".*"))
+
+
+def test_killed_between_the_answer_and_its_report_it_ends_with_both(
+    invr: Any, whole: bytes, steps: list[tuple[str, int]]
+) -> None:
+    kill(PAGE, 0.0, "--report", "at.html")
+    assert not Path("at.html").exists()
+    assert invr("resume", "RUN", "--quiet") == (0, "", "")
+    assert steps == [] and Path("out.mkv").read_bytes() == whole and Path("at.html").exists()
+    assert not list(Path().glob(".*"))  # what the killed one was writing
 
 
 def test_it_can_be_killed_again_and_gone_on_with_from_elsewhere(

@@ -24,7 +24,8 @@ from invr_core.query import Query
 from invr_core.representation import Motion
 from invr_core.video import Video
 from invr_tasks.page import album
-from invr_tasks.page.curve import MOST_POINTS, Curve
+from invr_tasks.page.curve import MOST_POINTS, Chain, Curve
+from invr_tasks.page.plot import Curves
 from invr_tasks.page.report import write_report
 from invr_tasks.run import Result, Score, score
 from invr_tasks.task import Source, Task, as_video
@@ -204,6 +205,38 @@ def test_the_curve_is_bounded_and_keeps_its_end() -> None:
     assert curve.points[-1] == (500.0, 50.0) and curve.points[0] == (0.1, 0.01)
     assert list(curve.points) == sorted(curve.points)
     assert curve.late_gain == pytest.approx(12.5, abs=0.2)
+
+
+def test_the_curves_of_many_parts_are_bounded_too_and_each_keeps_its_ends() -> None:
+    chain = Chain()
+    for part in range(300):
+        chain.add([(step / 10, 20.0 + part + step / 400) for step in range(1, 401)])
+        chain.add([])  # one that was not watched
+    lines = chain.lines
+    assert len(lines) == 300 and sum(map(len, lines)) <= 2 * 300
+    for part, line in enumerate(lines):
+        assert line[0] == pytest.approx((40 * part + 0.1, 20.0025 + part))
+        assert line[-1] == pytest.approx((40 * part + 40, 21.0 + part))
+
+
+def test_of_some_parts_each_has_about_as_many_points() -> None:
+    chain = Chain()
+    for _ in range(10):
+        chain.add([(step / 10, 20.0) for step in range(1, 401)])
+    counts = [len(line) for line in chain.lines]
+    assert sum(counts) <= MOST_POINTS and min(counts) >= max(counts) / 2 - 1 and min(counts) >= 10
+
+
+def test_lines_of_one_name_are_one_line_with_gaps() -> None:
+    drawn = str(Curves("t", "x", "y", [("a", [(0, 0), (1, 1)]), ("b", [(0, 1)]), ("a", [(2, 0), (3, 1)])]).svg())
+    assert [
+        re.findall(rf'class="{kind}{number}"', drawn) != [] for kind in ("line", "name") for number in range(3)
+    ] == [
+        True,
+        True,
+        False,
+    ] * 2
+    assert drawn.count('class="line0"') == 2 and drawn.count('class="name0"') == 1
 
 
 def test_a_fit_that_was_stopped_or_still_rising_is_told(tmp_path: Path) -> None:
