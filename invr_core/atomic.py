@@ -68,15 +68,22 @@ def atomic_folder(target: Path) -> Iterator[Path]:
     """
     target = _followed(target)
     target.parent.mkdir(parents=True, exist_ok=True)
-    _tidy(target)
-    mode = target.stat().st_mode & 0o777 if target.exists() else 0o777 & ~_umask()
-    private, handle = _claim(target, os.O_RDONLY)
-    try:
+    with scratch_folder(target) as private:
+        mode = target.stat().st_mode & 0o777 if target.exists() else 0o777 & ~_umask()
         yield private
         for file in private.iterdir():
             _flush(file)
         private.chmod(mode)
         _swap(private, target)
+
+
+@contextmanager
+def scratch_folder(target: Path) -> Iterator[Path]:
+    """A private folder beside ``target``, which need not exist; removed in the end, or by the next one if killed."""
+    _tidy(target)
+    private, handle = _claim(target, os.O_RDONLY)
+    try:
+        yield private
     finally:
         shutil.rmtree(private, ignore_errors=True)
         os.close(handle)
@@ -92,14 +99,20 @@ def _followed(target: Path) -> Path:
     return found
 
 
-def _private(target: Path) -> Path:
-    return target.with_name(f".{target.stem[:LONGEST]}.{secrets.token_hex(4)}.part{target.suffix[:LONGEST]}")
+def private_name(name: str) -> str:
+    """What a file is called while it is written.
+
+    Args:
+        name: of the file, without its folder.
+    """
+    path = Path(name)
+    return f".{path.stem[:LONGEST]}.{secrets.token_hex(4)}.part{path.suffix[:LONGEST]}"
 
 
 def _claim(target: Path, how: int) -> tuple[Path, int]:
     """A private name, made and locked: a file where ``how`` says that it is created, else a folder."""
     while True:
-        private = _private(target)
+        private = target.with_name(private_name(target.name))
         if not how & os.O_CREAT:
             private.mkdir(mode=0o700)
         handle = os.open(private, how, 0o600)
