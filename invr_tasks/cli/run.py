@@ -117,6 +117,8 @@ def run_one(
         model = default_model(parsed.fit.model, parsed.fit.params) if rep is None else None
         source, opened = open_source(parsed.input, extras, reporter.note), time.monotonic()
         config, preview = parsed.fit.config(), None
+        if crew is not None and config.device == "cuda":  # of its workers; here the answer is rendered by what there is
+            config = replace(config, device="auto")
         if parsed.preview is not None and model is not None:
             preview = Preview(task, source, parsed.preview, model, config, reporter.note)
             source, config = preview.source, preview.config
