@@ -82,6 +82,17 @@ def atomic_folder(target: Path) -> Iterator[Path]:
         _place(target, lambda: _swap(private, target), after)
 
 
+@contextmanager
+def scratch_folder(target: Path) -> Iterator[Path]:
+    """A private folder beside ``target``, which need not exist; removed in the end, or by the next one if killed."""
+    _tidy(target)
+    private, handle = _claim(target, os.O_RDONLY)
+    try:
+        yield private
+    finally:
+        _drop_folder(private, handle)
+
+
 class Together:
     """Files and folders that are put in place together: within it they are written as ever, but keep private names.
 
@@ -171,14 +182,20 @@ def _followed(target: Path) -> Path:
     return found
 
 
-def _private(target: Path) -> Path:
-    return target.with_name(f".{target.stem[:LONGEST]}.{secrets.token_hex(4)}.part{target.suffix[:LONGEST]}")
+def private_name(name: str) -> str:
+    """What a file is called while it is written.
+
+    Args:
+        name: of the file, without its folder.
+    """
+    path = Path(name)
+    return f".{path.stem[:LONGEST]}.{secrets.token_hex(4)}.part{path.suffix[:LONGEST]}"
 
 
 def _claim(target: Path, how: int) -> tuple[Path, int]:
     """A private name, made and locked: a file where ``how`` says that it is created, else a folder."""
     while True:
-        private = _private(target)
+        private = target.with_name(private_name(target.name))
         if not how & os.O_CREAT:
             private.mkdir(mode=0o700)
         handle = os.open(private, how, 0o600)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from invr_core.errors import NotEnoughMemory
 from invr_core.fitting import FitConfig, check_fit
 from invr_core.io.notes import silent
 from invr_core.models.base import ModelConfig
@@ -86,13 +88,18 @@ class Fits:
         self._done, self._answers = set[int](), dict[int, Video]()
         self._tells: bool | None = None
 
-    def check(self) -> None:
-        """Refuse what can be refused before the first fit, and tell what will not be fitted."""
+    def check(self, elsewhere: bool = False) -> None:
+        """Refuse what can be refused before the first fit, and tell what will not be fitted.
+
+        Args:
+            elsewhere: whether the fits are done by others, whose memory is not this machine's.
+        """
         for job, share in zip(self.jobs, self.shares, strict=True):
             if job.fitted:
                 prepared = prepare(job.task, job.source)
                 check_parts(job.task, prepared, self.model)
-                check_fit(prepared.observation, self.model, share)
+                with suppress(*([NotEnoughMemory] if elsewhere else [])):
+                    check_fit(prepared.observation, self.model, share)
         short = [job.part.title for job in self.jobs if not job.enough and len(job.places)]
         if short:
             self.orders.tell(f"too short for this task, and shown by the trivial answer: {'; '.join(short)}")

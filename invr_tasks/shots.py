@@ -91,7 +91,7 @@ def run_shots(
             is not fitted again.
         unfinished: whether what a fit has found until Ctrl-C stopped it is good enough to be shown.
         ahead: of a run that is kept: is told, before the first fit, which parts are not fitted yet, and may have that
-            done elsewhere, by `fit_part`. What it leaves is fitted here.
+            done elsewhere, by `fit_part`; what does not fit in memory is refused there. What it leaves is fitted here.
         confidence: as in `invr_tasks.run.run`.
 
     Raises:
@@ -104,7 +104,7 @@ def run_shots(
         cuts,
         Orders(piece, model, fit_config, on_step, on_part, on_done, tell or silent, keep, unfinished, confidence),
     )
-    fits.check()
+    fits.check(elsewhere=ahead is not None)
     if ahead is not None and keep is not None:
         keep.begin()
         ahead([(which, job.part.title) for which, job in enumerate(fits.jobs) if job.fitted and not keep.holds(which)])

@@ -21,7 +21,7 @@ from invr_tasks.cli.blame import blame, say
 COMMANDS = {
     "demo": ("demo", "fit the clip that ships with invr, run the tasks on it, and compare"),
     "run": ("run", "run a task: invr run TASK INPUT OUTPUT; `invr run TASK --help` shows its options"),
-    "batch": ("batch", "run a task on many clips: invr batch TASK INPUT… --into DIR"),
+    "batch": ("batch", "run a task on many clips: invr batch TASK INPUT… --into DIR|URL"),
     "resume": ("resume", "go on with a run that was kept and did not come to its end: invr resume RUN"),
     "fit": ("fit", "fit a clip into one .invr file: invr fit INPUT FILE.invr"),
     "query": ("query", "ask a .invr file for frames: invr query FILE.invr OUTPUT --fps 120"),

@@ -7,7 +7,7 @@ from contextlib import closing
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from invr_core.errors import BadInput, InvrError
+from invr_core.errors import BadInput
 from invr_tasks.cli.blame import say
 
 if TYPE_CHECKING:
@@ -47,24 +47,26 @@ def fitting_ahead(
     """
 
     def ahead(parts: Sequence[tuple[int, str]]) -> None:
-        from invr_tasks.engine import Piece, distribute
+        from invr_tasks.engine import Done, Piece, PiecesFailed, distribute
 
         shared = {"words": list(words), "folder": str(kept.folder), "cuts": list(cuts)}
         pieces = [Piece(title or "the clip", {**shared, "which": which}) for which, title in parts]
         note(f"{len(pieces)} parts to fit, by {crew}")
-        failed = []
+        failed = list[Done]()
         with closing(distribute(PART, pieces, crew)) as all_done:
             for count, done in enumerate(all_done, 1):
                 title = pieces[done.index].title
                 if done.failed is None:
                     note(f"{count}/{len(pieces)}: fitted {title}")
                 else:
-                    failed.append(title)
+                    failed.append(done)
                     say("error", f"{title}: {done.failed}")
         if failed:
-            raise InvrError(
-                f"{len(failed)} of {len(pieces)} parts could not be fitted ({'; '.join(failed)}); the others are kept, "
-                f"and `invr resume {kept.folder}` goes on from them"
+            titles = "; ".join(pieces[done.index].title for done in failed)
+            raise PiecesFailed(
+                f"{len(failed)} of {len(pieces)} parts could not be fitted ({titles}); the others are kept, "
+                f"and `invr resume {kept.folder}` goes on from them",
+                (done.code for done in failed),
             )
 
     return ahead

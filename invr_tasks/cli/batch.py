@@ -1,4 +1,4 @@
-"""``invr batch TASK INPUT… --into DIR``: `invr run` on one clip after the other."""
+"""``invr batch TASK INPUT… --into DIR|URL``: `invr run` on one clip after the other."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -20,8 +19,8 @@ from rich.text import Text
 from invr_core.errors import BadInput, BadOutput
 from invr_tasks import registry
 from invr_tasks.cli.blame import blame, one_line, say
-from invr_tasks.cli.clips import Clip, find_clips
-from invr_tasks.cli.options import task_command, task_config
+from invr_tasks.cli.clips import Clip, existing, find_clips
+from invr_tasks.cli.options import Place, task_command, task_config
 from invr_tasks.cli.parse import UsageError, parse
 from invr_tasks.cli.run import check_options, run_one, tasks_help
 
@@ -35,7 +34,12 @@ Inputs = Annotated[
     tyro.conf.Positional,
     tyro.conf.arg(metavar="INPUT …", help="video files, folders of images, folders of clips, patterns"),
 ]
-Into = Annotated[str, tyro.conf.arg(metavar="DIR", help="The folder for the answers, each called as its clip.")]
+Into = Annotated[
+    Place,
+    tyro.conf.arg(
+        metavar="DIR|URL", help="The folder for the answers, each called as its clip; may be s3://… or alike."
+    ),
+]
 Suffix = Annotated[
     Literal[".mp4", ".mkv", ".gif", "/"], tyro.conf.arg(help="What the answers are; / is a folder of PNGs for each.")
 ]
@@ -121,10 +125,11 @@ def _check(task: Any, parsed: Any, clips: Sequence[Clip], jobs: Sequence[Any]) -
     for option, path in _others(parsed):
         if path and STEM not in path and len(jobs) > 1:
             raise BadInput(f"{option} {path} would be written by each of {len(jobs)} clips; put {STEM} into its name")
+    there = existing(path for job in jobs for _, path in _others(job) if path)
     for clip, job in zip(clips, jobs, strict=True):
-        there = [path for _, path in _others(job) if path and Path(path).exists()]
-        if there and not clip.done:
-            raise BadOutput(f"{there[0]} exists, and {clip.path} is not done yet; remove it, or choose another name")
+        taken = [path for _, path in _others(job) if path in there]
+        if taken and not clip.done:
+            raise BadOutput(f"{taken[0]} exists, and {clip.path} is not done yet; remove it, or choose another name")
         stored = [job.file.rep] if job.file.rep else []
         read = [job.input, *paths_of(further_inputs(task, job)), *stored]
         check_outputs(read, job.output, job.file.save_rep, job.report, confidence=job.confidence)
@@ -143,11 +148,17 @@ def _others(parsed: Any) -> tuple[tuple[str, str | None], ...]:
 
 def _lacking(clips: Sequence[Clip], jobs: Sequence[Any]) -> list[str]:
     """Of answers that are there, what was stopped before it was written beside them; a line for each."""
-    return [
-        f"{path} ({option}) is not there, though {clip.output} is; remove that to have both"
+    asked = [
+        (clip, option, path)
         for clip, job in zip(clips, jobs, strict=True)
         for option, path in (("--report", job.report), ("--confidence", job.confidence))
-        if clip.done and path and not Path(path).exists()
+        if clip.done and path
+    ]
+    there = existing(path for _, _, path in asked)
+    return [
+        f"{path} ({option}) is not there, though {clip.output} is; remove that to have both"
+        for clip, option, path in asked
+        if path not in there
     ]
 
 
@@ -155,12 +166,12 @@ def _work(run: Any, clips: Sequence[Clip], jobs: Sequence[Any]) -> list[Outcome]
     """Each clip in turn, until Ctrl-C."""
     outcomes: list[Outcome] = []
     for number, (clip, job) in enumerate(zip(clips, jobs, strict=True), 1):
-        if clip.done:
-            outcomes.append(Outcome("there already", f"{clip.output} is there already; left as it is"))
-            continue
-        _note(job.quiet, f"clip {number}/{len(clips)}: {clip.path}")
         began = time.monotonic()
         try:
+            if clip.done or clip.answered():  # another command may be at work on the same folder
+                outcomes.append(there_already(clip))
+                continue
+            _note(job.quiet, f"clip {number}/{len(clips)}: {clip.path}")
             run(job)
         except KeyboardInterrupt:
             outcomes.append(Outcome("stopped", "stopped; no answer is written", 130))
@@ -174,6 +185,11 @@ def _work(run: Any, clips: Sequence[Clip], jobs: Sequence[Any]) -> list[Outcome]
         else:
             outcomes.append(Outcome("written", f"wrote {clip.output}, in {time.monotonic() - began:.1f} s"))
     return outcomes + [Outcome("not begun", "not begun")] * (len(clips) - len(outcomes))
+
+
+def there_already(clip: Clip) -> Outcome:
+    """Of a clip whose answer is found."""
+    return Outcome("there already", f"{clip.output} is there already; left as it is")
 
 
 def _summarise(clips: Sequence[Clip], outcomes: Sequence[Outcome]) -> None:
@@ -199,9 +215,10 @@ def _note(quiet: bool, line: str) -> None:
 
 def _help() -> str:
     return (
-        "usage: invr batch TASK INPUT… --into DIR [--suffix .mp4|.mkv|.gif|/] [options]\n\n"
+        "usage: invr batch TASK INPUT… --into DIR|URL [--suffix .mp4|.mkv|.gif|/] [options]\n\n"
         "Run a task on many clips, with the options of `invr run` for each; one that fails does not stop the rest.\n"
-        "INPUT is a video file, a folder of images, a folder of clips, or a pattern such as 'clips/*.mp4'. An answer\n"
+        "INPUT is a video file, a folder of images, a folder of clips, or a pattern such as 'clips/*.mp4'. The\n"
+        "answers go to a folder, or to a URL of any protocol that fsspec knows, such as s3://bucket/folder. An answer\n"
         f"that is there already is left as it is. {STEM} in the path of a mask, a report, a confidence or an .invr\n"
         "file stands for the clip's name.\n\n"
         f"{tasks_help('invr batch')}"

@@ -130,16 +130,20 @@ def _model(arguments: list[str]) -> int:
 
     out, quiet = parsed.kept.out, parsed.kept.quiet
     crew = parsed.who.crew(wanted.device, len(wanted.jobs("")))
-    work_through = None
+    work_through, bugs = None, list[int]()
     if crew is not None:
         from invr_tasks.cli.bench_spread import FIT, spread
 
         def work_through(titles: Mapping[int, str]) -> Iterator[Done]:
-            return spread(FIT, arguments, titles, crew, quiet)
+            for done in spread(FIT, arguments, titles, crew, quiet):
+                if done.code == 1:
+                    bugs.append(1)
+                yield done
 
     there = read(out) if parsed.missing and out.exists() else []
     records = run_models(wanted, out, quiet=quiet, there=there, spread=work_through)
-    return parsed.kept.end(sum("failed" in record for record in records))
+    failed = [2 for record in records if "failed" in record]
+    return parsed.kept.end([*bugs, *failed[len(bugs) :]])
 
 
 def read_models(arguments: Sequence[str]) -> tuple[ModelCommand, ModelBench]:
@@ -182,7 +186,7 @@ def _memory(arguments: list[str]) -> int:
         device=parsed.kept.device,
     )
     records = run_lengths(wanted, parsed.kept.out, quiet=parsed.kept.quiet)
-    return parsed.kept.end(sum("failed" in record for record in records))
+    return parsed.kept.end([2 for record in records if "failed" in record])
 
 
 def _page(arguments: list[str]) -> int:

@@ -35,7 +35,7 @@ class Kept:
         """Refuse, before the work, what could not be kept; see `check_page`."""
         check_page(self.page)
 
-    def end(self, failed: int = 0) -> int:
+    def end(self, failed: Sequence[int] = ()) -> int:
         """Write the page, if one is wanted; see `end`."""
         return end([self.out], self.page, self.quiet, failed)
 
@@ -66,18 +66,20 @@ class Length:
         return given[0]
 
 
-def end(records: Sequence[Path], page: Path | None, quiet: bool, failed: int = 0, peers: Path | None = None) -> int:
+def end(
+    records: Sequence[Path], page: Path | None, quiet: bool, failed: Sequence[int] = (), peers: Path | None = None
+) -> int:
     """Write the page, if one is wanted.
 
     Args:
         records: files that it shows.
         page: to write.
         quiet: do not say so.
-        failed: how many fits or methods have.
+        failed: for each fit or method that has, the exit code that it deserves.
         peers: a file of figures of others, shown beside ours.
 
     Raises:
-        BadInput: if any have.
+        PiecesFailed: if any have.
     """
     if page is not None:
         from invr_tasks.bench.page import write_page
@@ -92,7 +94,9 @@ def end(records: Sequence[Path], page: Path | None, quiet: bool, failed: int = 0
         if not quiet:
             print(f"wrote {', '.join(map(str, written_files))}")
     if failed:
-        raise BadInput(f"{failed} of the fits failed; their records say why")
+        from invr_tasks.engine import PiecesFailed
+
+        raise PiecesFailed(f"{len(failed)} of the fits failed; their records say why", failed)
     return 0
 
 

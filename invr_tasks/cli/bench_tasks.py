@@ -92,7 +92,7 @@ def tasks(arguments: list[str]) -> int:
         return parsed.kept.end(_spread(arguments, parsed, wanted, todo, crew))
     wanted = replace(wanted, cells=tuple(todo.values()))
     records = run_tasks(wanted, out, sheet=parsed.sheet, lpips=parsed.lpips, quiet=parsed.kept.quiet)
-    return parsed.kept.end(sum("failed" in record for record in records))
+    return parsed.kept.end([2 for record in records if "failed" in record])
 
 
 def read_tasks(arguments: Sequence[str]) -> tuple[TasksCommand, TaskBench]:
@@ -126,17 +126,19 @@ def read_tasks(arguments: Sequence[str]) -> tuple[TasksCommand, TaskBench]:
 
 def _spread(
     arguments: Sequence[str], parsed: TasksCommand, wanted: TaskBench, todo: Mapping[int, Cell], crew: Crew
-) -> int:
-    """The cells by a crew, each record kept as soon as it comes; how many failed."""
+) -> list[int]:
+    """The cells by a crew, each record kept as soon as it comes; the exit code of each that failed."""
     from invr_tasks.bench.records import append
     from invr_tasks.bench.tasks import check
     from invr_tasks.cli.bench_spread import CELL, spread
 
     check(wanted, parsed.kept.out, parsed.sheet)
-    failed = 0
+    failed = list[int]()
     for done in spread(CELL, arguments, {index: cell.title() for index, cell in todo.items()}, crew, parsed.kept.quiet):
         for record in done.answer or []:
             append(parsed.kept.out, record)
-            failed += "failed" in record
-        failed += done.failed is not None
+            if "failed" in record:
+                failed.append(2)
+        if done.failed is not None:
+            failed.append(done.code)
     return failed

@@ -8,6 +8,7 @@ import traceback
 
 from invr_core.errors import InvrError
 from invr_tasks.cli.printed import printable
+from invr_tasks.engine import PiecesFailed
 
 _OUTSIDE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENAMETOOLONG, errno.EIO}
 """What a file system can refuse that is nobody's bug."""
@@ -21,8 +22,10 @@ def blame(error: Exception) -> tuple[int, str]:
         error: caught just now.
 
     Returns:
-        2 and its message, if the user can put it right; else 1 and that it is a bug.
+        2 and its message, if the user can put it right; else 1 and that it is a bug. One of a worker was told by it.
     """
+    if isinstance(error, PiecesFailed):
+        return error.code, str(error)
     if isinstance(error, InvrError):
         return 2, str(error)
     if isinstance(error, OSError) and error.errno in _OUTSIDE:

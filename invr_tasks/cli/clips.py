@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import glob
 import re
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from invr_core.errors import BadFile, BadInput, BadOutput
 from invr_core.io.pictures import list_pictures, natural
+from invr_tasks.stores import is_url, present, there
 
 VIDEOS = re.compile(r"\.(3gp|avi|flv|gif|m2ts|m4v|mkv|mov|mp4|mpe?g|mts|mxf|ogv|ts|vob|webm|wmv|y4m)$", re.IGNORECASE)
 """What a file in a folder of clips is called; one that is named on the command line may be called as it likes."""
@@ -22,21 +23,37 @@ class Clip:
     Args:
         path: a video file or a folder of images.
         output: where its answer goes, as `invr run` takes it.
+        done: whether its answer was there when the batch began.
     """
 
     path: str
     output: str
+    done: bool = False
 
     @property
     def stem(self) -> str:
         """What it is called, without a suffix; names its answer."""
         return stem_of(self.path)
 
-    @property
-    def done(self) -> bool:
-        """Whether its answer is there: answers are put in place whole, so one that is there is finished."""
-        answer = Path(self.output)
-        return any(answer.iterdir()) if answer.is_dir() else answer.exists()
+    def answered(self) -> bool:
+        """Whether its answer is there now: answers are put in place whole, so one that is there is finished."""
+        return there(self.output) if is_url(self.output) else _finished(self.output)
+
+
+def existing(paths: Iterable[str]) -> set[str]:
+    """Those of many outputs, paths or URLs, that are there.
+
+    Raises:
+        BadOutput: if the store of a URL cannot be reached.
+    """
+    every = set(paths)
+    urls = {path for path in every if is_url(path)}
+    return present(urls) | {path for path in every - urls if _finished(path)}
+
+
+def _finished(path: str) -> bool:
+    answer = Path(path)
+    return any(answer.iterdir()) if answer.is_dir() else answer.exists()
 
 
 def stem_of(path: str) -> str:
@@ -54,7 +71,7 @@ def find_clips(words: Sequence[str], into: str, suffix: str, on_note: Callable[[
 
     Args:
         words: each a video file, a folder of images, a folder of such files and folders, or a pattern with ``*``.
-        into: the folder of the answers.
+        into: the folder of the answers; a path or a URL.
         suffix: of each answer; "/" for a folder of PNGs.
         on_note: is told what is left out of a folder.
 
@@ -63,7 +80,8 @@ def find_clips(words: Sequence[str], into: str, suffix: str, on_note: Callable[[
         BadOutput: if an answer would replace a clip.
     """
     paths = [path for word in words for match in _matches(word) for path in _within(match, on_note)]
-    clips = [Clip(path, f"{into}/{stem_of(path)}{suffix}") for path in paths]
+    folder = into if into.endswith("/") else f"{into}/"
+    clips = [Clip(path, f"{folder}{stem_of(path)}{suffix}") for path in paths]
     named: dict[str, str] = {}
     given = {Path(path).resolve() for path in paths}
     for clip in clips:
@@ -73,7 +91,8 @@ def find_clips(words: Sequence[str], into: str, suffix: str, on_note: Callable[[
         if Path(clip.output).resolve() in given:
             raise BadOutput(f"{clip.output} would replace a clip that is read; name another folder with --into")
         named[clip.stem] = clip.path
-    return clips
+    done = existing(clip.output for clip in clips)
+    return [replace(clip, done=clip.output in done) for clip in clips]
 
 
 def _matches(word: str) -> list[str]:

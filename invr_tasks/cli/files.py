@@ -9,9 +9,11 @@ from typing import Any
 
 from invr_core.errors import BadOutput
 from invr_core.io import check_output, open_video
+from invr_core.io.targets import kind
 from invr_core.storage import SUFFIX
 from invr_tasks.cli.masks import Masking, is_mask
 from invr_tasks.page.target import check_page
+from invr_tasks.stores import check_store, is_url
 from invr_tasks.task import Source, Task
 
 Further = Mapping[str, str | Masking]
@@ -71,26 +73,37 @@ def check_outputs(
 
     Args:
         inputs: paths that are read.
-        video: path that frames are written to.
+        video: path or URL that frames are written to.
         rep: path that a representation is written to.
-        report: path that a page is written to.
+        report: path or URL that a page is written to.
         run: folder that a run is kept in; see `invr_tasks.keeping.Kept.new`, which checks it.
-        confidence: path that grey frames are written to.
+        confidence: path or URL that grey frames are written to.
 
     Raises:
         BadOutput: naming the path.
     """
     for frames in (video, confidence):
         if frames is not None:
-            check_output(frames)
+            _check_frames(frames)
     if rep is not None:
+        if is_url(rep):
+            raise BadOutput(f"{rep}: what is fitted is saved to a file of this machine, not to a URL (--save-rep)")
         _check_rep(Path(rep))
     if report is not None:
-        _check_report(Path(report))
+        _check_report(report)
     outputs = [path for path in (video, rep, report, run, confidence) if path is not None]
     for index, output in enumerate(outputs):
         if any(_same(output, other) for other in [*inputs, *outputs[:index]]):
             raise BadOutput(f"{output} is named twice on this command line; write to another name")
+
+
+def _check_frames(path: str) -> None:
+    if not is_url(path):
+        check_output(path)
+        return
+    if kind(path) == "folder":
+        raise BadOutput(f"{path}: a folder of images cannot be put at a URL as a whole; give .mkv, which loses nothing")
+    check_store(path)
 
 
 def _check_rep(path: Path) -> None:
@@ -99,9 +112,12 @@ def _check_rep(path: Path) -> None:
     _check_file(path)
 
 
-def _check_report(path: Path) -> None:
-    check_page(path)
-    _check_file(path)
+def _check_report(path: str) -> None:
+    check_page(Path(path))
+    if is_url(path):
+        check_store(path)
+    else:
+        _check_file(Path(path))
 
 
 def _check_file(path: Path) -> None:

@@ -13,10 +13,11 @@ import tyro
 
 from invr_core.errors import BadInput, InvrError
 from invr_tasks.cli.masks import is_mask, mask_options
-from invr_tasks.cli.parse import Count
+from invr_tasks.cli.parse import Count, written
 from invr_tasks.cli.workers import EngineOptions
 from invr_tasks.pieces import LEAST_PIECE, PIECE
 from invr_tasks.registry import BrokenTask
+from invr_tasks.stores import place
 
 if TYPE_CHECKING:
     from invr_core.fitting import FitConfig
@@ -24,23 +25,25 @@ if TYPE_CHECKING:
 
 Flag = tyro.conf.FlagCreatePairsOff[bool]
 Input = Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="INPUT", help="a video file or a folder of images")]
+Place = Annotated[str, written("FILE", place)]
 Output = Annotated[
-    str,
+    Place,
     tyro.conf.Positional,
     tyro.conf.arg(
-        metavar="OUTPUT", help=".mp4 (H.264; HEVC for 10 bits), .mkv (FFV1, lossless), .gif, or a folder for PNGs"
+        metavar="OUTPUT",
+        help=".mp4 (H.264; HEVC for 10 bits), .mkv (FFV1, lossless), .gif, or a folder for PNGs; may be at a URL",
     ),
 ]
 Device = Annotated[str, tyro.conf.arg(metavar="auto|cpu|cuda")]
 Stored = Annotated[str | None, tyro.conf.arg(metavar="FILE.invr")]
 Report = Annotated[
-    str | None,
+    Place | None,
     tyro.conf.arg(
         metavar="FILE.html", help="Also write one page to look at: pictures by a wipe, motion, curves, settings."
     ),
 ]
 Confidence = Annotated[
-    str | None,
+    Place | None,
     tyro.conf.arg(
         metavar="FILE|DIR",
         help="Also write how sure each pixel is, as grey frames: white was given, mid-grey may be off by 10 of 255.",

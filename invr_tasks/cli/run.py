@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -96,6 +96,7 @@ def run_one(
     from invr_tasks.run import default_model
     from invr_tasks.run import run as run_task
     from invr_tasks.shots import run_shots
+    from invr_tasks.stores import whole
 
     extras = further_inputs(task, parsed)
     stored = [parsed.file.rep] if parsed.file.rep else []
@@ -110,8 +111,13 @@ def run_one(
         set_num_threads(crew.threads)  # as its workers: the bytes of the answer depend on it
     if new is not None:
         kept = Kept.new(new, arguments, inputs)
-    others = [Path(path) for path in (parsed.report, parsed.confidence) if path]
-    with _goes_on(kept), Reporter(parsed.quiet) as reporter, Together(Path(parsed.output), *others) as outputs:
+    others = [path for path in (parsed.report, parsed.confidence) if path]
+    with (
+        _goes_on(kept),
+        Reporter(parsed.quiet) as reporter,
+        whole(*others, parsed.output) as here,
+        Together(*(Path(here[path]) for path in (parsed.output, *others))) as outputs,
+    ):
         if kept is not None:
             kept.tell = reporter.note
             kept.remark()
@@ -119,17 +125,19 @@ def run_one(
         model = default_model(parsed.fit.model, parsed.fit.params) if rep is None else None
         source, opened = open_source(parsed.input, extras, reporter.note), time.monotonic()
         config, preview = parsed.fit.config(), None
+        if crew is not None and config.device == "cuda":  # of its workers; here the answer is rendered by what there is
+            config = replace(config, device="auto")
         if parsed.preview is not None and model is not None:
             preview = Preview(task, source, parsed.preview, model, config, reporter.note)
             source, config = preview.source, preview.config
         asked = bool(parsed.confidence or parsed.report)
         result: Any
         if rep is not None:
-            byproducts = Byproducts(None, 32, parsed.report, 1, reporter)
+            byproducts = Byproducts(None, 32, here.get(parsed.report), 1, reporter)
             result = run_task(task, source, rep=rep, confidence=asked)
         else:
             cuts, count = _cuts(source.video, task.minimum_frames, parsed, preview, reporter.note)
-            byproducts = Byproducts(parsed.file.save_rep, parsed.file.bits, parsed.report, count, reporter)
+            byproducts = Byproducts(parsed.file.save_rep, parsed.file.bits, here.get(parsed.report), count, reporter)
             for file in byproducts.files if not unfinished else []:
                 outputs.add(Path(file))
             result = run_shots(
@@ -150,7 +158,7 @@ def run_one(
             )
         fitting = preview.fitting if preview else 0.0
         noted = Noted(result.video, result.confidence, bool(parsed.confidence)) if result.confidence else None
-        rendering = _write(noted.video if noted else result.video, noted, parsed, preview, reporter)
+        rendering = _write(noted.video if noted else result.video, noted, parsed, here, preview, reporter)
         facts = _facts(parsed, extras, time.monotonic() - started)
         byproducts.write(task, source, result, facts, noted.sureness if noted else None)
         if kept is not None and kept.begun:
@@ -163,21 +171,28 @@ def run_one(
         print(preview.told(result, rendering - (preview.fitting - fitting), opened - started))
 
 
-def _write(video: Video, noted: Noted | None, parsed: Any, preview: Preview | None, reporter: Reporter) -> float:
+def _write(
+    video: Video,
+    noted: Noted | None,
+    parsed: Any,
+    here: Mapping[str | None, str],
+    preview: Preview | None,
+    reporter: Reporter,
+) -> float:
     """Render an answer and write it; the seconds that it took. That of an excerpt begins at 0, and has no sound."""
     from invr_core.io import save_video
 
     began = time.monotonic()
     shown = reporter.watched(video)
     if preview is None:
-        save_video(shown, parsed.output, reporter.note, beside=parsed.input, audio=not parsed.clip.no_audio)
+        save_video(shown, here[parsed.output], reporter.note, beside=parsed.input, audio=not parsed.clip.no_audio)
     else:
         shown = replace(shown, times=shown.times - shown.times[0])
-        save_video(shown, parsed.output, reporter.note)
+        save_video(shown, here[parsed.output], reporter.note)
     if parsed.confidence and noted is None:
         reporter.note(f"{parsed.confidence} is not written: the task cannot tell how sure it is of this")
     elif parsed.confidence and noted is not None:
-        noted.save(parsed.confidence, shown.times, reporter.note)
+        noted.save(here[parsed.confidence], shown.times, reporter.note)
     return time.monotonic() - began
 
 

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import closing
 
-from invr_tasks.cli.batch import Outcome, job_of, read
+from invr_tasks.cli.batch import Outcome, job_of, read, there_already
 from invr_tasks.cli.blame import say
 from invr_tasks.cli.clips import Clip
 from invr_tasks.engine import Crew, Piece, distribute
@@ -14,8 +14,8 @@ from invr_tasks.engine import Crew, Piece, distribute
 CLIP = f"{__name__}:answer_clip"
 
 
-def answer_clip(words: list[str], path: str, output: str) -> float:
-    """One clip of a batch, in a worker; the seconds that it took.
+def answer_clip(words: list[str], path: str, output: str) -> float | None:
+    """One clip of a batch, in a worker; the seconds that it took, None if its answer is there.
 
     Args:
         words: what follows ``invr batch``.
@@ -24,9 +24,11 @@ def answer_clip(words: list[str], path: str, output: str) -> float:
     """
     from invr_tasks.cli.run import run_one
 
-    began = time.monotonic()
+    began, clip = time.monotonic(), Clip(path, output)
+    if clip.answered():  # by another command, or by a worker that was lost before it could say so
+        return None
     task, config, parsed = read(words)
-    run_one(task(config), job_of(parsed, Clip(path, output)), [], unfinished=False)
+    run_one(task(config), job_of(parsed, clip), [], unfinished=False)
     return time.monotonic() - began
 
 
@@ -40,7 +42,7 @@ def spread(words: Sequence[str], clips: Sequence[Clip], crew: Crew, note: Callab
         note: is told what is done.
     """
     todo = [index for index, clip in enumerate(clips) if not clip.done]
-    outcomes = [Outcome("there already", f"{clip.output} is there already; left as it is") for clip in clips]
+    outcomes = [there_already(clip) for clip in clips]
     for index in todo:
         outcomes[index] = Outcome("not done", "stopped, or not begun; no answer is written", 130)
     pieces = [
@@ -52,12 +54,13 @@ def spread(words: Sequence[str], clips: Sequence[Clip], crew: Crew, note: Callab
         with closing(distribute(CLIP, pieces, crew)) as all_done:
             for count, done in enumerate(all_done, 1):
                 clip = clips[todo[done.index]]
-                if done.failed is None:
-                    outcome = Outcome("written", f"wrote {clip.output}, in {done.answer:.1f} s")
-                    note(f"{count}/{len(todo)}: {outcome.text}")
-                else:
+                if done.failed is not None:
                     outcome = Outcome("failed", done.failed, done.code)
                     say("error", f"{clip.path}: {done.failed}")
+                else:
+                    wrote = Outcome("written", f"wrote {clip.output}, in {done.answer or 0:.1f} s")
+                    outcome = there_already(clip) if done.answer is None else wrote
+                    note(f"{count}/{len(todo)}: {outcome.text}")
                 outcomes[todo[done.index]] = outcome
     except KeyboardInterrupt:
         pass  # what became of each is told; what is not done says so by its code

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
+
+from invr_core.errors import InvrError
 
 RETRIES = 3
 """How often a piece is begun anew after its worker was lost."""
@@ -68,6 +70,19 @@ class Done:
     answer: Any = None
     failed: str | None = None
     code: int = 0
+
+
+class PiecesFailed(InvrError):
+    """Pieces of work could not be done, each for a reason that was told.
+
+    Args:
+        text: for people.
+        codes: what each failure deserves, as in `Done`; a bug among them weighs more.
+    """
+
+    def __init__(self, text: str, codes: Iterable[int]) -> None:
+        super().__init__(text)
+        self.code = 1 if 1 in set(codes) else 2
 
 
 def distribute(function: str, pieces: Sequence[Piece], crew: Crew) -> Generator[Done, None, None]:

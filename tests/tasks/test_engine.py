@@ -16,11 +16,11 @@ from typing import Any
 import pytest
 import waiting
 
-from invr_core.errors import BadInput, Unsupported
+from invr_core.errors import BadInput, NotEnoughMemory, Unsupported
 from invr_core.io import open_video
 from invr_tasks.cli import spread
 from invr_tasks.cli.workers import EngineOptions
-from invr_tasks.engine import Crew, Done, Piece, distribute
+from invr_tasks.engine import Crew, Done, Piece, distribute, order, outcome
 from invr_tasks.engine.piece import performed, versions
 
 TWO = Crew("local", 2, 1)
@@ -213,3 +213,79 @@ def test_a_long_clip_by_two_workers_has_the_bytes_of_one(invr: Any, clips: None)
     Path("two.mp4").unlink()
     assert invr("resume", "RUN", "--quiet")[0] == 0
     assert contents("RUN") == parts and Path("one.mp4").read_bytes() == Path("two.mp4").read_bytes()
+
+
+# ------------------------------------------------------------------ what workers refuse, and what is a bug of theirs
+@pytest.mark.parametrize(("codes", "code"), [((2, 2), 2), ((2, 1), 1)])
+def test_a_bug_of_a_worker_is_told_apart_by_the_exit_code(
+    invr: Any, clips: None, monkeypatch: pytest.MonkeyPatch, codes: tuple[int, int], code: int
+) -> None:
+    def fails(function: str, pieces: Any, crew: Crew) -> Iterator[Done]:
+        yield from (Done(index, failed="it fell over", code=one) for index, one in enumerate(codes[: len(pieces)]))
+
+    for module in ("invr_tasks.engine", "invr_tasks.cli.bench_spread"):
+        monkeypatch.setattr(f"{module}.distribute", fails)
+    words = ["denoise", "long.mkv", "out.mp4", *FIT, "--piece", "20", "--no-shots", "--keep", "RUN", "--workers", "2"]
+    found, _, err = invr("run", *words)
+    assert found == code and "2 of 2 parts could not be fitted" in err.splitlines()[-1] and "Traceback" not in err
+
+    words = ["--clip", "long.mkv", "--params", "30k", "--steps", "2", "--models", "cwrnn,hnerv", "--out", "m.jsonl"]
+    found, _, err = invr("bench", "model", *words, "--device", "cpu", "--workers", "2")
+    assert found == code and err.splitlines()[-1] == "invr: error: 2 of the fits failed; their records say why"
+
+    words = [
+        "--suite",
+        "shipped",
+        "--frames",
+        "3",
+        "--task",
+        "denoise",
+        "--setting",
+        "gauss25,sp10",
+        "--out",
+        "t.jsonl",
+    ]
+    found, _, err = invr("bench", "tasks", *words, "--device", "cpu", "--workers", "2")
+    assert found == code and err.splitlines()[-1] == "invr: error: 2 of the fits failed; their records say why"
+
+
+def test_a_gpu_is_asked_for_where_the_part_is_fitted(
+    invr: Any, clips: None, monkeypatch: pytest.MonkeyPatch, refuses: Callable[..., str]
+) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    replaced = {"cuda": "cuda"}
+
+    def here(function: str, pieces: Any, crew: Crew) -> Iterator[Done]:
+        assert crew.engine == "ray" and crew.gpus
+        for index, piece in enumerate(pieces):
+            words = [replaced.get(word, word) for word in piece.arguments["words"]]
+            yield outcome(index, performed(order(function, {**piece.arguments, "words": words}, 1)))
+
+    monkeypatch.setattr("invr_tasks.engine.distribute", here)
+    words = ["run", "denoise", "clips/0.mkv", "out.mp4", *FIT, "--device", "cuda", "--engine", "ray", "--quiet"]
+    code, _, err = invr(*words, "--keep", "REFUSED")
+    told = [line for line in err.splitlines() if line.startswith("invr: error: ")]
+    assert code == 2 and len(told) == 2 and "Traceback" not in err
+    assert told[0] == (
+        "invr: error: the clip: cuda was asked for, but torch sees no CUDA device here; use --device cpu or auto"
+    )
+    replaced["cuda"] = "cpu"  # a worker that has what is asked for
+    code, _, err = invr(*words, "--keep", "RUN")
+    assert code == 0, err
+    assert len(open_video("out.mp4")) == 4
+
+
+def test_the_memory_of_this_machine_says_nothing_of_workers(
+    invr: Any, clips: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def too_little(*arguments: Any) -> None:
+        raise NotEnoughMemory("too little here")
+
+    def told(function: str, pieces: Any, crew: Crew) -> Iterator[Done]:
+        yield from (Done(index, failed="asked", code=2) for index in range(len(pieces)))
+
+    monkeypatch.setattr("invr_tasks.part_fits.check_fit", too_little)
+    monkeypatch.setattr("invr_tasks.engine.distribute", told)
+    words = ["run", "denoise", "clips/0.mkv", "out.mp4", *FIT, "--keep", "RUN"]
+    assert "too little here" in invr(*words)[2]
+    assert "the clip: asked" in invr(*words, "--engine", "ray")[2]
