@@ -83,6 +83,7 @@ ALTERED: dict[str, dict[str, Without]] = {
     "inpaint": {},
     "denoise": {
         "without groups of patches": lambda: patch("invr_denoising.cleaned", _pilot),
+        "carried by bicubic lookup": lambda: patch("invr_denoising.KERNEL", "bicubic"),
         "without undoing what clipping does": lambda: patch("invr_denoising.clips", lambda *_: False),
         "without either": lambda: _both(
             patch("invr_denoising.cleaned", _pilot), patch("invr_denoising.clips", lambda *_: False)
