@@ -223,13 +223,13 @@ def test_a_bug_of_a_worker_is_told_apart_by_the_exit_code(
     def fails(function: str, pieces: Any, crew: Crew) -> Iterator[Done]:
         yield from (Done(index, failed="it fell over", code=one) for index, one in enumerate(codes[: len(pieces)]))
 
-    for module in ("invr_tasks.engine", "invr_tasks.cli.bench_spread"):
+    for module in ("invr_tasks.cli.bench_spread", "invr_tasks.engine"):  # the one that imports it from the other first
         monkeypatch.setattr(f"{module}.distribute", fails)
     words = ["denoise", "long.mkv", "out.mp4", *FIT, "--piece", "20", "--no-shots", "--keep", "RUN", "--workers", "2"]
     found, _, err = invr("run", *words)
     assert found == code and "2 of 2 parts could not be fitted" in err.splitlines()[-1] and "Traceback" not in err
 
-    words = ["--clip", "long.mkv", "--params", "30k", "--steps", "2", "--models", "cwrnn,hnerv", "--out", "m.jsonl"]
+    words = ["--clip", "long.mkv", "--params", "30800", "--steps", "2", "--models", "cwrnn,hnerv", "--out", "m.jsonl"]
     found, _, err = invr("bench", "model", *words, "--device", "cpu", "--workers", "2")
     assert found == code and err.splitlines()[-1] == "invr: error: 2 of the fits failed; their records say why"
 
