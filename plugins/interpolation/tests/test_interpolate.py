@@ -10,7 +10,7 @@ from invr_interpolation import Interpolate, InterpolateConfig
 from invr_interpolation.paths import Gap, Path, candidates, worth
 from torch import Tensor
 
-from invr_core.errors import BadInput, OutOfSpan
+from invr_core.errors import BadInput, OutOfSpan, Unsupported
 from invr_core.fitting import FitConfig
 from invr_core.query import Query
 from invr_core.representation import Motion
@@ -190,6 +190,22 @@ def test_a_fine_texture_is_looked_up_by_the_kernel_that_keeps_it() -> None:
     fine = Video.of(torch.stack([shown(float(time)) for time in times]), times, depth=16)
     found = worth(fine, Sliding((64, 96)))
     assert sum(share for (_, kernel), share in found.items() if kernel == "sinc") > 0.9
+
+
+def test_without_any_path_the_representation_is_shown() -> None:
+    class Motionless(MovingDisc):
+        """Knows no motion, in a frame too small to be matched."""
+
+        def motion(self, t0: Tensor, t1: Tensor) -> Motion:
+            raise Unsupported("this one knows no motion")
+
+    times = torch.linspace(0, 1, 4, dtype=torch.float64)
+    rep = Motionless((8, 8))
+    video = Video.of((rep(Query(times)) * 255).round().to(torch.uint8), times)
+    assert worth(video, rep) == {}
+    middle = torch.tensor([0.5], dtype=torch.float64)
+    shown = run(interpolate(times=(0.5,)), Source(video), rep=rep).video.frames()
+    assert float((shown - rep(Query(middle))).abs().max()) < 1 / 255
 
 
 def test_only_what_is_wanted_is_looked_for() -> None:

@@ -160,7 +160,7 @@ def worth(video: Video, rep: Representation) -> dict[tuple[str, str], float]:
 
     Returns:
         of each (kind, kernel) that is of use a share, adding up to 1, with which the predictions of given frames from
-        their neighbours, mixed, miss the truth least. Empty where there is no frame between two others.
+        their neighbours, mixed, miss the truth least. Empty where there is no frame between two others, or no path.
 
     Source:
         L. Breiman, Stacked Regressions, Machine Learning 1996.
@@ -171,12 +171,14 @@ def worth(video: Video, rep: Representation) -> dict[tuple[str, str], float]:
         trial = gap_around(video, int(index) - 1, int(index) + 1, float(video.times[index]))
         found = candidates(trial, _fitted_blindly(rep, trial))
         names = [(kind, kernel) for kind in found for kernel in KERNELS]
+        if not names:
+            return {}
         shown = (torch.lerp(*sides(trial, found[kind], kernel)[0], trial.share) for kind, kernel in names)
         truth = video.read([int(index)])[0]
         missed = torch.stack([(truth - picture.cpu()).flatten() for picture in shown])
         product = (missed @ missed.T).double() / missed.shape[1]
         products.append(product / (product.diagonal().min() + 1 / 255**2))
-    if not names:
+    if not products:
         return {}
     shares = dict(zip(names, _least(torch.stack(products).mean(0).numpy()), strict=True))
     useful = {name: share for name, share in shares.items() if share >= USEFUL}
