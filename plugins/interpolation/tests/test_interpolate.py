@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 import torch
 from invr_interpolation import Interpolate, InterpolateConfig
-from invr_interpolation.paths import Gap, Path, candidates, worth
+from invr_interpolation.paths import Gap, Path, _least, candidates, worth
 from torch import Tensor
 
 from invr_core.errors import BadInput, OutOfSpan, Unsupported
@@ -206,6 +207,11 @@ def test_without_any_path_the_representation_is_shown() -> None:
     middle = torch.tensor([0.5], dtype=torch.float64)
     shown = run(interpolate(times=(0.5,)), Source(video), rep=rep).video.frames()
     assert float((shown - rep(Query(middle))).abs().max()) < 1 / 255
+
+
+def test_pictures_that_are_all_alike_can_be_weighed() -> None:
+    shares = _least(np.ones((4, 4)) - 1e-7 * np.eye(4))
+    assert sum(shares) == pytest.approx(1) and min(shares) >= 0
 
 
 def test_only_what_is_wanted_is_looked_for() -> None:

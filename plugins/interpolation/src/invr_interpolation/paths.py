@@ -194,7 +194,8 @@ def gap_around(video: Video, before: int, after: int, time: float) -> Gap:
 def _least(product: NDArray[np.float64]) -> list[float]:
     """The shares w >= 0, adding up to 1, for which w' product w is least."""
     count = len(product)
-    root = np.linalg.cholesky(product + 1e-9 * np.eye(count)).T
+    values, vectors = np.linalg.eigh(product)  # of full rank or not: two kernels may show the same
+    root = (vectors * np.sqrt(values.clip(min=0))).T
     firm = 1e3 * float(np.sqrt(np.trace(product)))
     shares, _ = nnls(np.vstack([root, np.full((1, count), firm)]), np.append(np.zeros(count), firm))
     return [float(share) for share in shares / shares.sum()]
