@@ -71,15 +71,19 @@ def _doubled(picture: Tensor) -> Tensor:
 
 
 def _halfway(picture: Tensor, dim: int) -> Tensor:
-    """What is half a pixel further along a dimension, by a sinc under a window of `LOBES` lobes on either side."""
-    places = torch.arange(-LOBES, LOBES, dtype=torch.float64) + 0.5
+    """What is half a pixel further along a dimension, by a sinc under a window of `LOBES` lobes on either side.
+
+    By whole shifted pictures: on a CPU that is several times faster than a convolution of single channels.
+    """
+    places = torch.arange(LOBES, dtype=torch.float64) + 0.5
     taps = torch.sinc(places) * torch.sinc(places / LOBES)
-    shape = [1, 1, 1, 1]
-    shape[dim] = 2 * LOBES
-    kernel = (taps / taps.sum()).to(picture).view(shape)
     border = (LOBES - 1, LOBES, 0, 0) if dim == 3 else (0, 0, LOBES - 1, LOBES)
-    flat = F.pad(picture, border, mode="replicate").flatten(0, 1)[:, None]
-    return F.conv2d(flat, kernel).view(picture.shape)
+    wide, length = F.pad(picture, border, mode="replicate"), picture.shape[dim]
+    between = torch.zeros_like(picture)
+    for lobe, tap in enumerate((taps / (2 * taps.sum())).tolist()):
+        for begin in (LOBES - 1 - lobe, LOBES + lobe):
+            between.add_(wide.narrow(dim, begin, length), alpha=tap)
+    return between
 
 
 def warp(picture: Tensor, flow: Tensor, mode: str = "bilinear") -> Tensor:
