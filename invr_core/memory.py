@@ -18,9 +18,10 @@ RENDERED, SHOWN, ASKED = 400, 48, 1 << 30
 """Bytes a pixel of a picture that a network renders (260 and 360 were measured, cwrnn and hnerv at 1920x1080), and of
 one that is resized and written; and the need, in bytes, from which on it is asked what is free."""
 
-CARRIED, CARRIED_CHANNEL = 64, 12
+CARRIED, CARRIED_CHANNEL, DOUBLED_CHANNEL = 64, 12, 32
 """Bytes a pixel of each frame that is carried to an instant, and of each of its channels (84 in all were measured for 3
-channels, without what a network adds to find the motion)."""
+channels, without what a network adds to find the motion); and what a channel adds that is kept twice as fine, and read.
+"""
 
 
 def available(device: torch.device) -> int | None:
@@ -104,7 +105,9 @@ def require_picture(native: tuple[int, int], shown: tuple[int, int], device: tor
     )
 
 
-def require_carried(frames: int, size: tuple[int, int], channels: int, device: torch.device) -> None:
+def require_carried(
+    frames: int, size: tuple[int, int], channels: int, device: torch.device, *, doubled: bool = False
+) -> None:
     """Refuse to bring so many frames to one instant that they would not fit.
 
     Args:
@@ -112,11 +115,12 @@ def require_carried(frames: int, size: tuple[int, int], channels: int, device: t
         size: (H, W) that they are brought to, in pixels.
         channels: of each.
         device: where it is computed.
+        doubled: whether each is looked up in a copy twice as fine.
 
     Raises:
         NotEnoughMemory: with what is needed, what is free, and how many frames would fit.
     """
-    each = math.prod(size) * (CARRIED + channels * CARRIED_CHANNEL)
+    each = math.prod(size) * (CARRIED + channels * (CARRIED_CHANNEL + doubled * DOUBLED_CHANNEL))
     free = available(device) if frames * each > ASKED else None
     if free is None or frames * each <= free:
         return

@@ -36,7 +36,7 @@ def sample(picture: Tensor, positions: Tensor, mode: str = "bilinear") -> tuple[
     Args:
         picture: (M, C, H, W).
         positions: (M, 2, h, w) pixels of ``picture``, x then y.
-        mode: "bilinear"; "bicubic"; or "sinc", which blurs a fine texture the least, and rings at hard edges.
+        mode: "bilinear" or "bicubic".
 
     Returns:
         the values, (M, C, h, w), and where the position lies inside the frame, (M, 1, h, w) of 0 and 1.
@@ -48,19 +48,35 @@ def sample(picture: Tensor, positions: Tensor, mode: str = "bilinear") -> tuple[
         (0.5, 1.0)
     """
     height, width = picture.shape[-2:]
-    edge = positions.new_tensor([width - 0.5, height - 0.5]).view(1, 2, 1, 1)
-    inside = ((positions >= -0.5) & (positions <= edge)).all(1, keepdim=True).to(picture.dtype)
-    if mode == "sinc":
-        picture, positions, mode = _doubled(picture), 2 * positions, "bicubic"
-        height, width = 2 * height, 2 * width
     scale = positions.new_tensor([2 / width, 2 / height]).view(1, 2, 1, 1)
     grid = ((positions + 0.5) * scale - 1).permute(0, 2, 3, 1)
     values = F.grid_sample(picture, grid, mode=mode, padding_mode="border", align_corners=False)
-    return values, inside
+    return values, _inside(positions, height, width, picture.dtype)
 
 
-def _doubled(picture: Tensor) -> Tensor:
+def sample_doubled(twice: Tensor, positions: Tensor) -> tuple[Tensor, Tensor]:
+    """As `sample` from a picture that was `doubled` before: a fine texture is blurred the least, a hard edge rings.
+
+    Args:
+        twice: (M, C, 2 H, 2 W), by `doubled`. That is most of the work: do it once for a picture, not for each lookup.
+        positions: (M, 2, h, w) pixels of the picture as it was, x then y.
+
+    Returns:
+        the values, (M, C, h, w), and where the position lies inside the frame, (M, 1, h, w) of 0 and 1.
+    """
+    values, _ = sample(twice, 2 * positions, "bicubic")
+    return values, _inside(positions, twice.shape[-2] // 2, twice.shape[-1] // 2, twice.dtype)
+
+
+def _inside(positions: Tensor, height: int, width: int, dtype: torch.dtype) -> Tensor:
+    edge = positions.new_tensor([width - 0.5, height - 0.5]).view(1, 2, 1, 1)
+    return ((positions >= -0.5) & (positions <= edge)).all(1, keepdim=True).to(dtype)
+
+
+def doubled(picture: Tensor) -> Tensor:
     """A picture with new pixels halfway between its own, (M, C, H, W) -> (M, C, 2 H, 2 W); its own stay as they are.
+
+    A windowed sinc, for `sample_doubled`. Pixel (x, y) is at (2 x, 2 y) of the result.
 
     Source:
         C. Duchon, Lanczos Filtering in One and Two Dimensions, Journal of Applied Meteorology 1979.

@@ -16,7 +16,7 @@ from invr_core.errors import Unsupported
 from invr_core.fill import fill
 from invr_core.memory import require_carried
 from invr_core.representation import Motion, Representation
-from invr_core.sampling import sample, target_grid
+from invr_core.sampling import doubled, sample, sample_doubled, target_grid
 from invr_core.video import Video
 
 SAME_INSTANT = 1e-9
@@ -70,6 +70,18 @@ def patched(video: Video, weight: Video) -> Video:
     return replace(video, read=lambda indices: fill(video.read(indices), weight.read(indices)))
 
 
+def twice_as_fine(video: Video, count: int) -> Video:
+    """The clip with each frame `doubled`, remembered so that it is done once a frame: what `transport` takes.
+
+    Args:
+        video: any clip.
+        count: how many such frames are kept, at most.
+    """
+    height, width = video.size
+    fine = replace(video, size=(2 * height, 2 * width), read=lambda indices: doubled(video.read(indices)))
+    return fine.remembered(count)
+
+
 def transport(
     video: Video,
     rep: Representation,
@@ -77,7 +89,7 @@ def transport(
     frames: Sequence[int],
     *,
     weight: Video | None = None,
-    kernel: str = "bicubic",
+    twice: Video | None = None,
 ) -> Transported:
     """Bring given frames to an instant along the fitted motion.
 
@@ -91,14 +103,15 @@ def transport(
         frames: indices into ``video``, at least one.
         weight: one channel in [0, 1], as many frames as ``video``: 0 where a pixel must not be used. What it hides
             still colours what is sampled close beside it; give a `patched` video against that.
-        kernel: by which pixels are looked up, a mode of `invr_core.sampling.sample`.
+        twice: the clip `twice_as_fine`, whose pixels are then looked up by a sinc: it keeps a fine texture.
 
     Raises:
         OutOfSpan: if an instant lies outside its span.
         NotEnoughMemory: if so many frames of that size do not fit in memory.
     """
     indices = list(frames)
-    require_carried(len(indices), rep.size, video.channels, rep.device)
+    carried = video if twice is None else twice
+    require_carried(len(indices), rep.size, carried.channels, rep.device, doubled=twice is not None)
     there = video.times[indices]
     try:
         motion = rep.motion(torch.full_like(there, time), there)
@@ -107,7 +120,8 @@ def transport(
     landing = target_grid(motion.flow)
     scale = landing.new_tensor([video.size[1] / rep.size[1], video.size[0] / rep.size[0]]).view(1, 2, 1, 1)
     landing = (landing + 0.5) * scale - 0.5
-    pictures, inside = sample(video.read(indices).to(landing.device), landing, kernel)
+    source = carried.read(indices).to(landing.device)
+    pictures, inside = sample(source, landing, "bicubic") if twice is None else sample_doubled(source, landing)
     still = ((there - time).abs() <= SAME_INSTANT).view(-1, 1, 1, 1).to(landing.device)
     validity = torch.where(still, torch.ones_like(inside), motion.confidence * inside)
     if weight is not None:

@@ -17,7 +17,7 @@ from invr_core.noise import clips, gaussian_level, impulses, unclipped
 from invr_core.observation import Observation, charbonnier, squared
 from invr_core.query import Query
 from invr_core.representation import Representation
-from invr_core.transport import mean, neighbours, patched, transport
+from invr_core.transport import mean, neighbours, patched, transport, twice_as_fine
 from invr_core.video import Video
 from invr_denoising.patches import cleaned, cleaned_and_kept
 from invr_tasks.confidence import confidence_of
@@ -32,16 +32,15 @@ IMPULSES_FROM = 0.01
 """Share of impulses in the frames from which noise counts as salt-and-pepper."""
 SLIGHT = 0.01
 """Once noise is known to be salt-and-pepper, the difference from its surroundings that makes an extreme pixel one."""
-PATCH = 5
-"""Pixels across the patches that non-local means compares."""
+PATCH, SEARCH, SOFTNESS = 3, 4, 0.45
+"""Of non-local means: pixels across the patches that it compares, and around each within which it looks for others; and
+the difference at which two count as alike, in levels of the noise."""
 MOST_LEFT = 2.5
 """How much more noise than usual the pixels may hold that few frames could be averaged for."""
 LEFT = 3.4
 """How much larger the square of what noise is left is than a linear estimate of patches reckons by itself."""
 BARE = 25 / 255
 """The error that is expected of a pixel under an impulse to which no other frame brings anything."""
-KERNEL = "sinc"
-"""By which frames are carried where noise is Gaussian: others blur it, and with it the texture that is looked for."""
 PROBES = 5
 """Frames from which the kind and the level of the noise are told."""
 LARGE, TILE, TILES = 1 << 21, 256, 5
@@ -111,19 +110,24 @@ class Denoise(Task[DenoiseConfig]):
         if self._kind(video) == "gaussian":
             level = gaussian_level(_probe(video))
             cut_off = clips(_probe(video), level)
-            pilot = frame_by_frame(video, lambda index: self._averaged(index, video, rep, level))
-            both = _side_by_side(video, pilot.remembered(window))
-            return lambda index: self._without_gaussian(index, both, rep, level, cut_off, asked)
+            # The pilots of a window of frames are made from the frames of a wider one.
+            noisy = twice_as_fine(video, window + self.config.reach)
+            pilot = frame_by_frame(video, lambda index: self._averaged(index, video, noisy, rep, level))
+            both = _side_by_side(noisy, twice_as_fine(pilot, window))
+            return lambda index: self._without_gaussian(index, video, both, rep, level, cut_off, asked)
         known = _known(video).remembered(window)
         whole = patched(video, known).remembered(window)
         return lambda index: self._without_impulses(index, whole, known, rep, asked)
 
     def _without_gaussian(
-        self, index: int, both: Video, rep: Representation, level: float, cut_off: bool, asked: bool
+        self, index: int, video: Video, both: Video, rep: Representation, level: float, cut_off: bool, asked: bool
     ) -> Tensor:
-        """Patches of the frame and its neighbours, cleaned together where they look alike."""
-        time = float(both.times[index])
-        brought = transport(both, rep, time, neighbours(both, time, self.config.reach), kernel=KERNEL)
+        """Patches of the frame and its neighbours, cleaned together where they look alike.
+
+        ``both``: the noisy frames and the pilots, twice as fine.
+        """
+        time = float(video.times[index])
+        brought = transport(video, rep, time, neighbours(video, time, self.config.reach), twice=both)
         noisy, pilot = brought.pictures.chunk(2, 1)
         here = int(brought.seconds.abs().argmin())
         if not asked:
@@ -131,11 +135,11 @@ class Denoise(Task[DenoiseConfig]):
         picture, kept = cleaned_and_kept(noisy, pilot, here, level)
         return torch.cat([_put_right(picture, level, cut_off), confidence_of(LEFT * level**2 * kept)], 1)
 
-    def _averaged(self, index: int, video: Video, rep: Representation, level: float) -> Tensor:
-        """A first picture with little noise: the mean of what agrees with the frame."""
+    def _averaged(self, index: int, video: Video, twice: Video, rep: Representation, level: float) -> Tensor:
+        """A first picture with little noise, the pilot: the mean of what agrees with the frame."""
         own = rep(Query(video.times[index : index + 1]))
         time = float(video.times[index])
-        brought = transport(video, rep, time, neighbours(video, time, self.config.reach), kernel=KERNEL)
+        brought = transport(video, rep, time, neighbours(video, time, self.config.reach), twice=twice)
         here = (brought.seconds == 0).to(own.device)
         given = brought.pictures[here]
         excess = _local_mean((brought.pictures - given).square().mean(1, keepdim=True)) - 2 * level**2
@@ -217,5 +221,7 @@ def _spatially(picture: Tensor, left: Tensor, level: float) -> Tensor:
 
 def _non_local_means(picture: Tensor, level: float) -> Tensor:
     array = picture[0].permute(1, 2, 0).clamp(0, 1).numpy()
-    clean = denoise_nl_means(array, patch_size=PATCH, patch_distance=6, h=0.6 * level, sigma=level, channel_axis=2)
+    clean = denoise_nl_means(
+        array, patch_size=PATCH, patch_distance=SEARCH, h=SOFTNESS * level, sigma=level, channel_axis=2
+    )
     return torch.from_numpy(clean).permute(2, 0, 1)[None].float()

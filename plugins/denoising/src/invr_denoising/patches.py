@@ -14,7 +14,7 @@ GROUP = 64
 """Patches that are cleaned together."""
 EXCESS = 1.2
 """How much stronger the noise is taken to be, since the patches were chosen for being alike."""
-AT_ONCE = 2048
+AT_ONCE = 256
 """Groups that are in memory at once."""
 
 
@@ -61,32 +61,46 @@ def _both(noisy: Tensor, pilot: Tensor, here: int, level: float, asked: bool) ->
         own = pilot[here : here + 1]
         return own, torch.ones_like(own[:, :1])
     margin = (SEARCH, SEARCH + STRIDE, SEARCH, SEARCH + STRIDE)
-    both = [F.pad(one, margin, mode="replicate") for one in (noisy, pilot)]
-    rows, columns = both[0].shape[2:]
+    padded = [F.pad(one, margin, mode="replicate") for one in (noisy, pilot)]
+    rows, columns = padded[0].shape[2:]
     tops, lefts = (torch.arange(0, length - PATCH + STRIDE, STRIDE, device=noisy.device) for length in (height, width))
     corners = (tops[:, None] * columns + lefts).flatten()
-    likes = _alike(both[1], here, (len(tops), len(lefts)))
+    likes = _alike(padded[1], here, (len(tops), len(lefts)))
     steps = torch.arange(2 * SEARCH + 1, device=noisy.device)
     moves = (steps[:, None] * columns + steps).flatten()
     pixels = torch.arange(PATCH, device=noisy.device)
     plane = (pixels[:, None] * columns + pixels).flatten()
-    volume = (torch.arange(channels, device=noisy.device)[:, None] * rows * columns + plane).flatten()
-    total, counted = noisy.new_zeros(channels * rows * columns), noisy.new_zeros(rows * columns)
+    both = [one.permute(0, 2, 3, 1).contiguous() for one in padded]
+    total, counted = noisy.new_zeros(rows * columns, channels), noisy.new_zeros(rows * columns, 1)
     kept = torch.zeros_like(counted)
     for corner, like in zip(corners.split(AT_ONCE), likes.T.split(AT_ONCE), strict=True):
         frame, place = like // len(moves), corner[:, None] + moves[like % len(moves)]
-        index = (frame * channels * rows * columns + place)[..., None] + volume
-        estimate, share = _estimated(*(one.flatten()[index] for one in both), level, asked)
+        noisy_group, group = (_patches(one, frame * rows * columns + place) for one in both)
+        estimate, share = _estimated(noisy_group, group, level, asked)
         own = frame == here
-        total.index_add_(0, (place[own][:, None] + volume).flatten(), estimate[own].flatten())
-        counted.index_add_(0, (place[own][:, None] + plane).flatten(), counted.new_ones(int(own.sum()) * len(plane)))
+        where = (place[own][:, None] + plane).flatten()
+        total.index_add_(0, where, estimate[own].view(-1, channels))
+        counted.index_add_(0, where, torch.ones_like(where, dtype=counted.dtype)[:, None])
         if share is not None:
-            mean_share = share.unflatten(1, (channels, -1)).mean(1)[:, None].expand(-1, own.shape[1], -1)
-            kept.index_add_(0, (place[own][:, None] + plane).flatten(), mean_share[own].flatten())
-    mean = total.view(channels, rows, columns) / counted.view(rows, columns).clamp(min=1)
-    mean_kept = (kept / counted.clamp(min=1)).view(1, rows, columns)
+            mean_share = share.unflatten(1, (-1, channels)).mean(2)[:, None].expand(-1, own.shape[1], -1)
+            kept.index_add_(0, where, mean_share[own].view(-1, 1))
     inside = (slice(SEARCH, SEARCH + height), slice(SEARCH, SEARCH + width))
-    return mean[None, :, *inside], mean_kept[None, :, *inside]
+    mean, mean_kept = (
+        (one / counted.clamp(min=1)).view(rows, columns, -1)[inside].permute(2, 0, 1)[None] for one in (total, kept)
+    )
+    return mean, mean_kept
+
+
+def _patches(frames: Tensor, corners: Tensor) -> Tensor:
+    """Patches, (groups, n, pixels), of (n, H, W, C) frames by the flat indices of their first pixels, (groups, n).
+
+    Each is copied line by line, which is several times faster than pixel by pixel.
+    """
+    width, channels = frames.shape[2:]
+    line = PATCH * channels
+    lines = frames.as_strided(((frames.numel() - line) // channels + 1, line), (channels, 1))
+    tops = torch.arange(PATCH, device=frames.device) * width
+    return lines.index_select(0, (corners[..., None] + tops).flatten()).view(*corners.shape, PATCH * line)
 
 
 def _alike(pilot: Tensor, here: int, count: tuple[int, int]) -> Tensor:
@@ -96,7 +110,7 @@ def _alike(pilot: Tensor, here: int, count: tuple[int, int]) -> Tensor:
     centre = pilot[here : here + 1, :, SEARCH : SEARCH + height, SEARCH : SEARCH + width]
     apart = torch.stack(
         [
-            F.avg_pool2d((pilot[:, :, y : y + height, x : x + width] - centre).square().mean(1), PATCH, STRIDE)
+            F.avg_pool2d((pilot[:, :, y : y + height, x : x + width] - centre).square_().mean(1), PATCH, STRIDE)
             for y in range(whole)
             for x in range(whole)
         ],
@@ -119,7 +133,8 @@ def _estimated(noisy: Tensor, pilot: Tensor, level: float, asked: bool) -> tuple
     inner = spread @ spread.transpose(1, 2)
     inner = inner + count * EXCESS * level**2 * torch.eye(count, device=inner.device)
     factor = torch.linalg.cholesky(inner)
-    shares = torch.cholesky_solve(spread @ (noisy - noisy_mean).transpose(1, 2), factor)
+    # By its inverse, which a batch is several times faster with than with the solver, and which is well conditioned.
+    shares = torch.cholesky_inverse(factor) @ (spread @ (noisy - noisy_mean).transpose(1, 2))
     estimate = (mean + noisy_mean) / 2 + shares.transpose(1, 2) @ spread
     if not asked:
         return estimate, None

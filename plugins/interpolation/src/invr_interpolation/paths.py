@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 
 import numpy as np
 import torch
@@ -15,7 +15,7 @@ from torch import Tensor
 from invr_core.errors import Unsupported
 from invr_core.matching import match, match_both, matchable, reliable
 from invr_core.representation import Representation
-from invr_core.sampling import sample, target_grid
+from invr_core.sampling import doubled, sample, sample_doubled, target_grid
 from invr_core.video import Video
 
 FINE, COARSE = 8, (16, 24)
@@ -61,6 +61,16 @@ class Gap:
     def share(self) -> float:
         """How far the instant is on the way, in [0, 1]."""
         return (self.time - self.start) / (self.end - self.start)
+
+    @cached_property
+    def frames(self) -> Tensor:
+        """Both frames, (2, 3, H, W)."""
+        return torch.cat([self.first, self.last])
+
+    @cached_property
+    def twice(self) -> Tensor:
+        """Both frames, `doubled` for the sinc, (2, 3, 2 H, 2 W)."""
+        return doubled(self.frames)
 
 
 def fitted(rep: Representation, gap: Gap) -> tuple[Path | None, Tensor]:
@@ -146,8 +156,11 @@ def sides(gap: Gap, path: Path, kernel: str = "bicubic") -> tuple[Tensor, Tensor
         path: along which.
         kernel: by which their pixels are looked up, one of `KERNELS`.
     """
-    flow = torch.cat([path.before, path.after])
-    pictures, inside = sample(torch.cat([gap.first, gap.last]).to(flow.device), target_grid(flow), kernel)
+    places = target_grid(torch.cat([path.before, path.after]))
+    if kernel == "sinc":
+        pictures, inside = sample_doubled(gap.twice.to(places.device), places)
+    else:
+        pictures, inside = sample(gap.frames.to(places.device), places, kernel)
     return pictures.clamp(0, 1), inside
 
 
