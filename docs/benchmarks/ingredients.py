@@ -50,7 +50,7 @@ def one_kind(kind: str, kernel: str = "bicubic") -> Without:
         return {(kind if kind in kinds(video) else "fitted", kernel): 1.0}
 
     def kinds(video: Video) -> set[str]:
-        gap = paths.gap_around(video, 0, 1, float(video.times[:2].mean()))
+        gap = paths.Gap(paths.Pair.of(video, 0, 1), float(video.times[:2].mean()))
         nowhere = torch.zeros(1, 2, *video.size)
         return set(paths.candidates(gap, paths.Path(nowhere, nowhere)))
 

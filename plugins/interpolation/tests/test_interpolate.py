@@ -7,12 +7,13 @@ import math
 import numpy as np
 import pytest
 import torch
-from invr_interpolation import Interpolate, InterpolateConfig
-from invr_interpolation.paths import Gap, Path, _least, candidates, worth
+from invr_interpolation import Interpolate, InterpolateConfig, paths
+from invr_interpolation.paths import Gap, Pair, Path, _least, candidates, worth
 from torch import Tensor
 
 from invr_core.errors import BadInput, OutOfSpan, Unsupported
 from invr_core.fitting import FitConfig
+from invr_core.matching import match
 from invr_core.query import Query
 from invr_core.representation import Motion
 from invr_core.sampling import pixel_grid, sample
@@ -133,7 +134,7 @@ def moving(shift: float, seed: int = 0) -> Gap:
     texture = torch.nn.functional.interpolate(texture, size=(64, 160), mode="bicubic").clamp(0, 1)
     grid = pixel_grid(64, 96)
     ends = [sample(texture, grid + torch.tensor([32 - x, 0.0]).view(1, 2, 1, 1))[0] for x in (0.0, shift)]
-    return Gap(*ends, 0.0, 1.0, 0.5)
+    return Gap(Pair(*ends, 0.0, 1.0), 0.5)
 
 
 def test_all_kinds_of_paths_find_a_motion_that_is_the_same_everywhere() -> None:
@@ -147,8 +148,23 @@ def test_all_kinds_of_paths_find_a_motion_that_is_the_same_everywhere() -> None:
         assert float(inner[:, 1].abs().mean()) < 0.1, name
 
 
+def test_two_frames_are_matched_once_for_all_instants_between_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    matched = list[int]()
+
+    def counted(old: Tensor, new: Tensor, *, patch: int) -> Tensor:
+        matched.append(patch)
+        return match(old, new, patch=patch)
+
+    monkeypatch.setattr(paths, "match", counted)
+    pair = moving(3.0).pair
+    for share in (0.25, 0.5, 0.75):
+        ways = candidates(Gap(pair, share), None, ("fine", "coarse16"))
+        assert float((ways["coarse16"].after[:, 0, 16:-16, 16:-16] - 3 * (1 - share)).abs().mean()) < 0.1
+    assert sorted(matched) == [8, 8, 16, 16]
+
+
 def test_a_frame_too_small_to_be_matched_has_only_the_fitted_path() -> None:
-    tiny = Gap(torch.zeros(1, 3, 8, 8), torch.ones(1, 3, 8, 8), 0.0, 1.0, 0.5)
+    tiny = Gap(Pair(torch.zeros(1, 3, 8, 8), torch.ones(1, 3, 8, 8), 0.0, 1.0), 0.5)
     own = Path(torch.zeros(1, 2, 8, 8), torch.zeros(1, 2, 8, 8))
     assert set(candidates(tiny, own)) == {"fitted"} and candidates(tiny, None) == {}
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, lru_cache, partial
 
 import torch
 from torch import Tensor
@@ -16,7 +16,7 @@ from invr_core.representation import Representation
 from invr_core.transport import SAME_INSTANT
 from invr_core.video import Video
 from invr_interpolation.doubt import Voice, expected
-from invr_interpolation.paths import KERNELS, Gap, Path, candidates, fitted, gap_around, sides, worth
+from invr_interpolation.paths import KERNELS, Gap, Pair, Path, candidates, fitted, sides, worth
 from invr_tasks.baselines import blend
 from invr_tasks.confidence import confidence_of
 from invr_tasks.operators import interpolation_split
@@ -104,6 +104,7 @@ class _Between:
 
     def __init__(self, video: Video, rep: Representation) -> None:
         self.video, self.rep = video, rep
+        self._pair = lru_cache(maxsize=1)(partial(Pair.of, video))  # frames of one gap are asked for in a row
 
     @cached_property
     def shares(self) -> dict[tuple[str, str], float]:
@@ -130,7 +131,7 @@ class _Between:
 
     def _gap(self, time: float) -> Gap:
         after = int(torch.searchsorted(self.video.times, time))
-        return gap_around(self.video, after - 1, after, time)
+        return Gap(self._pair(after - 1, after), time)
 
     def _mixture(self, gap: Gap) -> tuple[Tensor, list[Voice]]:
         """The frame within a gap, and what it is mixed of."""

@@ -52,7 +52,7 @@ def expected(frame: Tensor, gap: Gap, voices: Sequence[Voice]) -> Tensor:
     Returns:
         (1, 1, H, W).
     """
-    change = (gap.first - gap.last).square().mean(1, keepdim=True).to(frame.device)
+    change = (gap.pair.first - gap.pair.last).square().mean(1, keepdim=True).to(frame.device)
     change = F.avg_pool2d(change, WINDOW, 1, WINDOW // 2, count_include_pad=False)
     if not voices:
         return change

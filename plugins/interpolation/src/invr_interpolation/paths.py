@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property, partial
 
 import numpy as np
@@ -42,25 +42,24 @@ class Path:
 
 
 @dataclass(frozen=True, eq=False)
-class Gap:
-    """Two neighbouring given frames and an instant between them.
+class Pair:
+    """Two neighbouring given frames, and what holds for every instant between them, found once.
 
     Args:
         first, last: (1, 3, H, W) the frames.
         start, end: their instants, in seconds.
-        time: the instant.
     """
 
     first: Tensor
     last: Tensor
     start: float
     end: float
-    time: float
+    _matches: dict[int, tuple[Tensor, Tensor]] = field(default_factory=dict, init=False, repr=False)
 
-    @property
-    def share(self) -> float:
-        """How far the instant is on the way, in [0, 1]."""
-        return (self.time - self.start) / (self.end - self.start)
+    @classmethod
+    def of(cls, video: Video, before: int, after: int) -> Pair:
+        """Two frames of a clip, by their indices."""
+        return cls(video.read([before]), video.read([after]), float(video.times[before]), float(video.times[after]))
 
     @cached_property
     def frames(self) -> Tensor:
@@ -72,6 +71,28 @@ class Gap:
         """Both frames, `doubled` for the sinc, (2, 3, 2 H, 2 W)."""
         return doubled(self.frames)
 
+    def matched(self, patch: int) -> tuple[Tensor, Tensor]:
+        """The motion from the first to the last, and back, by matching patches of so many pixels, (1, 2, H, W) each."""
+        if patch not in self._matches:
+            self._matches[patch] = (
+                match(self.first, self.last, patch=patch),
+                match(self.last, self.first, patch=patch),
+            )
+        return self._matches[patch]
+
+
+@dataclass(frozen=True, eq=False)
+class Gap:
+    """Two neighbouring given frames and an instant between them, in seconds."""
+
+    pair: Pair
+    time: float
+
+    @property
+    def share(self) -> float:
+        """How far the instant is on the way, in [0, 1]."""
+        return (self.time - self.pair.start) / (self.pair.end - self.pair.start)
+
 
 def fitted(rep: Representation, gap: Gap) -> tuple[Path | None, Tensor]:
     """The path of the representation, from the instant itself: it need be neither straight nor even.
@@ -80,7 +101,7 @@ def fitted(rep: Representation, gap: Gap) -> tuple[Path | None, Tensor]:
         the path, None if it knows no motion; and how visible each pixel is before and after, (2, 1, H, W) in [0, 1].
     """
     try:
-        motion = rep.motion(_instants(gap.time, gap.time), _instants(gap.start, gap.end))
+        motion = rep.motion(_instants(gap.time, gap.time), _instants(gap.pair.start, gap.pair.end))
     except Unsupported:
         return None, torch.ones(2, 1, *rep.size, device=rep.device)
     return Path(motion.flow[:1], motion.flow[1:]), motion.confidence
@@ -89,7 +110,7 @@ def fitted(rep: Representation, gap: Gap) -> tuple[Path | None, Tensor]:
 def _fitted_blindly(rep: Representation, gap: Gap) -> Path | None:
     """The same from the ends of the gap alone: what is fair where the fit has seen the frame at the instant."""
     try:
-        flow = rep.motion(_instants(gap.start, gap.end), _instants(gap.end, gap.start)).flow
+        flow = rep.motion(_instants(gap.pair.start, gap.pair.end), _instants(gap.pair.end, gap.pair.start)).flow
     except Unsupported:
         return None
     return _between(flow[:1], flow[1:], gap.share)
@@ -108,7 +129,7 @@ def candidates(gap: Gap, own: Path | None, wanted: Collection[str] | None = None
         refined likewise; ``coarse16``, ``coarse24``: by matching larger patches, which textures finer than the pixels
         mislead less. In a small frame the representation's alone, where it knows one.
     """
-    size = (gap.first.shape[2], gap.first.shape[3])
+    size = (gap.pair.first.shape[2], gap.pair.first.shape[3])
     makers: dict[str, Callable[[], Path]] = {}
     if own is not None:
         makers["fitted"] = lambda: own
@@ -137,8 +158,7 @@ def _between(ahead: Tensor, back: Tensor, share: float) -> Path:
 
 
 def _matched(gap: Gap, patch: int) -> Path:
-    ahead, back = match(gap.first, gap.last, patch=patch), match(gap.last, gap.first, patch=patch)
-    return _between(ahead, back, gap.share)
+    return _between(*gap.pair.matched(patch), gap.share)
 
 
 def _closer(gap: Gap, path: Path) -> Path:
@@ -158,9 +178,9 @@ def sides(gap: Gap, path: Path, kernel: str = "bicubic") -> tuple[Tensor, Tensor
     """
     places = target_grid(torch.cat([path.before, path.after]))
     if kernel == "sinc":
-        pictures, inside = sample_doubled(gap.twice.to(places.device), places)
+        pictures, inside = sample_doubled(gap.pair.twice.to(places.device), places)
     else:
-        pictures, inside = sample(gap.frames.to(places.device), places, kernel)
+        pictures, inside = sample(gap.pair.frames.to(places.device), places, kernel)
     return pictures.clamp(0, 1), inside
 
 
@@ -181,7 +201,7 @@ def worth(video: Video, rep: Representation) -> dict[tuple[str, str], float]:
     middles = np.unique(np.linspace(1, len(video) - 2, TRIALS).round().astype(int)) if len(video) > 2 else []
     products, names = [], list[tuple[str, str]]()
     for index in middles:
-        trial = gap_around(video, int(index) - 1, int(index) + 1, float(video.times[index]))
+        trial = Gap(Pair.of(video, int(index) - 1, int(index) + 1), float(video.times[index]))
         found = candidates(trial, _fitted_blindly(rep, trial))
         names = [(kind, kernel) for kind in found for kernel in KERNELS]
         if not names:
@@ -196,12 +216,6 @@ def worth(video: Video, rep: Representation) -> dict[tuple[str, str], float]:
     shares = dict(zip(names, _least(torch.stack(products).mean(0).numpy()), strict=True))
     useful = {name: share for name, share in shares.items() if share >= USEFUL}
     return {name: share / sum(useful.values()) for name, share in useful.items()}
-
-
-def gap_around(video: Video, before: int, after: int, time: float) -> Gap:
-    """Two given frames, by their indices, and an instant between them."""
-    first, last = video.read([before]), video.read([after])
-    return Gap(first, last, float(video.times[before]), float(video.times[after]), time)
 
 
 def _least(product: NDArray[np.float64]) -> list[float]:
