@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -14,6 +15,9 @@ from invr_core.video import Video
 from invr_tasks.demo_clip import demo_clip_path
 
 torch.set_num_threads(1)
+os.environ.setdefault(
+    "OMP_NUM_THREADS", "1"
+)  # of the processes that tests start, since tests may run beside each other
 signal.signal(signal.SIGINT, signal.default_int_handler)  # tests send it; whoever runs them by `&` has it ignored
 
 
