@@ -75,10 +75,12 @@ def _both(noisy: Tensor, pilot: Tensor, here: int, level: float, asked: bool) ->
     kept = torch.zeros_like(counted)
     for corner, like in zip(corners.split(AT_ONCE), likes.T.split(AT_ONCE), strict=True):
         frame, place = like // len(moves), corner[:, None] + moves[like % len(moves)]
-        noisy_group, group = (_patches(one, frame * rows * columns + place) for one in both)
-        estimate, share = _estimated(noisy_group, group, level, asked)
         own = frame == here
-        where = (place[own][:, None] + plane).flatten()
+        first = own.int().argsort(dim=1, descending=True, stable=True)[:, : int(own.sum(1).max())]
+        own, mine = own.take_along_dim(first, 1), place.take_along_dim(first, 1)
+        all_noisy, all_pilot = (_patches(one, frame * rows * columns + place) for one in both)
+        estimate, share = _estimated(all_noisy, all_pilot, first, level, asked)
+        where = (mine[own][:, None] + plane).flatten()
         total.index_add_(0, where, estimate[own].view(-1, channels))
         counted.index_add_(0, where, torch.ones_like(where, dtype=counted.dtype)[:, None])
         if share is not None:
@@ -121,21 +123,29 @@ def _alike(pilot: Tensor, here: int, count: tuple[int, int]) -> Tensor:
     return apart.topk(min(GROUP, len(apart)), 0, largest=False).indices
 
 
-def _estimated(noisy: Tensor, pilot: Tensor, level: float, asked: bool) -> tuple[Tensor, Tensor | None]:
-    """Groups of patches without their noise, (groups, n, pixels): the linear estimate of least square error.
+def _estimated(noisy: Tensor, pilot: Tensor, wanted: Tensor, level: float, asked: bool) -> tuple[Tensor, Tensor | None]:
+    """Some of the patches of each group without their noise: the linear estimate of least square error.
 
-    Also, where it is asked for, the share of its noise that each pixel keeps, (groups, pixels). The covariance of a
-    group of n patches has rank n at most, so that systems of n unknowns are solved.
+    Args:
+        noisy: (groups, n, pixels).
+        pilot: the same with little noise.
+        wanted: (groups, k) which of the n.
+        level: standard deviation of the noise.
+        asked: whether the second result is.
+
+    Returns:
+        (groups, k, pixels), and the share of its noise that each pixel of a group keeps, (groups, pixels). The
+        covariance of a group of n patches has rank n at most, so that systems of n unknowns are solved.
     """
     count = pilot.shape[1]
-    mean = pilot.mean(1, keepdim=True)
-    spread, noisy_mean = pilot - mean, noisy.mean(1, keepdim=True)
+    mean, noisy_mean = pilot.mean(1, keepdim=True), noisy.mean(1, keepdim=True)
+    spread, own = pilot - mean, noisy.take_along_dim(wanted[..., None], 1) - noisy_mean
     inner = spread @ spread.transpose(1, 2)
     inner = inner + count * EXCESS * level**2 * torch.eye(count, device=inner.device)
     factor = torch.linalg.cholesky(inner)
     # By its inverse, which a batch is several times faster with than with the solver, and which is well conditioned.
-    shares = torch.cholesky_inverse(factor) @ (spread @ (noisy - noisy_mean).transpose(1, 2))
-    estimate = (mean + noisy_mean) / 2 + shares.transpose(1, 2) @ spread
+    shares = own @ spread.transpose(1, 2) @ torch.cholesky_inverse(factor)
+    estimate = (mean + noisy_mean) / 2 + shares @ spread
     if not asked:
         return estimate, None
     return estimate, torch.linalg.solve_triangular(factor, spread, upper=False).square().sum(1)
