@@ -20,8 +20,8 @@ one that is resized and written; and the need, in bytes, from which on it is ask
 
 CARRIED, CARRIED_CHANNEL, DOUBLED_CHANNEL = 64, 12, 32
 """Bytes a pixel of each frame that is carried to an instant, and of each of its channels (84 in all were measured for 3
-channels, without what a network adds to find the motion); and what a channel adds that is kept twice as fine, and read.
-"""
+channels, without what a network adds to find the motion); and what a channel adds that is kept twice as fine, and read:
+four float32 each, by reckoning."""
 
 
 def available(device: torch.device) -> int | None:

@@ -48,10 +48,7 @@ def sample(picture: Tensor, positions: Tensor, mode: str = "bilinear") -> tuple[
         (0.5, 1.0)
     """
     height, width = picture.shape[-2:]
-    scale = positions.new_tensor([2 / width, 2 / height]).view(1, 2, 1, 1)
-    grid = ((positions + 0.5) * scale - 1).permute(0, 2, 3, 1)
-    values = F.grid_sample(picture, grid, mode=mode, padding_mode="border", align_corners=False)
-    return values, _inside(positions, height, width, picture.dtype)
+    return _values(picture, positions, mode), _inside(positions, height, width, picture.dtype)
 
 
 def sample_doubled(twice: Tensor, positions: Tensor) -> tuple[Tensor, Tensor]:
@@ -64,8 +61,14 @@ def sample_doubled(twice: Tensor, positions: Tensor) -> tuple[Tensor, Tensor]:
     Returns:
         the values, (M, C, h, w), and where the position lies inside the frame, (M, 1, h, w) of 0 and 1.
     """
-    values, _ = sample(twice, 2 * positions, "bicubic")
-    return values, _inside(positions, twice.shape[-2] // 2, twice.shape[-1] // 2, twice.dtype)
+    height, width = twice.shape[-2] // 2, twice.shape[-1] // 2
+    return _values(twice, 2 * positions, "bicubic"), _inside(positions, height, width, twice.dtype)
+
+
+def _values(picture: Tensor, positions: Tensor, mode: str) -> Tensor:
+    scale = positions.new_tensor([2 / picture.shape[-1], 2 / picture.shape[-2]]).view(1, 2, 1, 1)
+    grid = ((positions + 0.5) * scale - 1).permute(0, 2, 3, 1)
+    return F.grid_sample(picture, grid, mode=mode, padding_mode="border", align_corners=False)
 
 
 def _inside(positions: Tensor, height: int, width: int, dtype: torch.dtype) -> Tensor:

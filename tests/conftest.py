@@ -15,9 +15,7 @@ from invr_core.video import Video
 from invr_tasks.demo_clip import demo_clip_path
 
 torch.set_num_threads(1)
-os.environ.setdefault(
-    "OMP_NUM_THREADS", "1"
-)  # of the processes that tests start, since tests may run beside each other
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # of processes that tests start: tests may run beside each other
 signal.signal(signal.SIGINT, signal.default_int_handler)  # tests send it; whoever runs them by `&` has it ignored
 
 
