@@ -182,11 +182,11 @@ def default_steps(model: ModelConfig, geometry: Geometry, batch: int, device: to
     return max(min(passes, affordable), LEAST_STEPS)
 
 
-def solved_for(geometry: Geometry, model: ModelConfig, config: FitConfig) -> ModelConfig:
+def solved_for(observation: Observation, model: ModelConfig, config: FitConfig) -> ModelConfig:
     """The architecture with the size that `fit` gives it.
 
     Args:
-        geometry: of the clip.
+        observation: what is fitted.
         model: as it is asked for.
         config: of the fit.
 
@@ -194,9 +194,8 @@ def solved_for(geometry: Geometry, model: ModelConfig, config: FitConfig) -> Mod
         BadInput: if it cannot be of the size that is asked for.
         DeviceUnavailable: if the device is not there.
     """
-    if config.minutes is not None:
-        model = model.suited(geometry, config.minutes, resolve(config.device).type == "cuda")
-    return model.solve(geometry)
+    suited = model.suited(observation, config.minutes, resolve(config.device).type == "cuda")
+    return suited.solve(Geometry.of(observation))
 
 
 def check_fit(observation: Observation, model: ModelConfig, config: FitConfig | None = None) -> None:
@@ -220,7 +219,7 @@ def _terms(
     device = resolve(config.device)
     _require_trust(observation)
     geometry = Geometry.of(observation)
-    solved = solved_for(geometry, model, config)
+    solved = solved_for(observation, model, config)
     batch = min(config.batch or solved.recipe.batch, len(observation.video))
     require_memory(solved, geometry, batch, device)
     return device, geometry, solved, batch

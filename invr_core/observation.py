@@ -89,6 +89,7 @@ class Observation:
         guess: roughly ``x``, at the instants of ``video`` and of any size, for the fit to start from. None: ``video``
             is near enough to ``x``, once it is enlarged or shrunk. Give one where it is not: where ``forward`` moves
             pixels to other places, or where what is given is no picture.
+        noisy: whether ``video`` holds noise that is not the clip's; a model then has fewer parameters to learn it with.
 
     Raises:
         BadInput: if the weight or the guess does not match the video, or the span is none.
@@ -101,6 +102,7 @@ class Observation:
     size: tuple[int, int] | None = None
     span: tuple[float, float] | None = None
     guess: Video | None = None
+    noisy: bool = False
 
     def __post_init__(self) -> None:
         if self.span is not None and not (all(map(math.isfinite, self.span)) and self.span[0] <= self.span[1]):
@@ -117,6 +119,12 @@ class Observation:
                 f"the weight has {len(w)} frames of {w.size[1]}x{w.size[0]} with {w.channels} channels; "
                 f"it needs {len(self.video)} of {self.video.size[1]}x{self.video.size[0]} with 1 channel"
             )
+
+    @property
+    def plain(self) -> bool:
+        """Whether the given frames are the clip as it is: nothing hidden, changed, shrunk or noisy."""
+        whole = self.weight is None and self.clip_size == self.video.size
+        return whole and self.forward is identity and not self.noisy
 
     @property
     def clip_size(self) -> tuple[int, int]:

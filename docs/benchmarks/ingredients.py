@@ -4,6 +4,8 @@
 
 One fit for each setting of each clip of the suite "development"; all answers are from that fit, so that they differ in
 nothing else. PSNR in dB, over the hole where there is one. CLIPS is the folder of the suite's clips. A JSON line each.
+
+With ``--share``, what more or fewer parameters do: so many for each sample of the clip, and nothing left out.
 """
 
 from __future__ import annotations
@@ -26,6 +28,7 @@ import torch
 from invr_interpolation import paths
 
 from invr_core.fitting import FitConfig
+from invr_core.models.cwrnn import config
 from invr_core.representation import Representation
 from invr_core.sampling import sample
 from invr_core.video import Video
@@ -109,15 +112,15 @@ ALTERED: dict[str, dict[str, Without]] = {
 }
 
 
-def answers(name: str, task: Task[Any], case: Case, rep: Representation) -> dict[str, Video]:
-    """The answers of a task by its registered name, each by its own; the last one is whole."""
+def answers(altered: dict[str, Without], task: Task[Any], case: Case, rep: Representation) -> dict[str, Video]:
+    """The answers of a task, each by its own; the last one is whole."""
     source = case.source
     own = as_video(rep, task.plan(source))
     shown = {"naive": task.naive(source).frames(), "the network's picture": own.frames()}
-    for what, altered in ALTERED[name].items():
-        with altered():
+    for what, without in altered.items():
+        with without():
             shown[what] = task.render(rep, source).frames()
-    if name == "inpaint":
+    if "mask" in source.extras:
         alone = type(task)(replace(task.config, reach=0))
         shown["guessed from around it alone"] = alone.render(rep, source).frames()
         hole = source["mask"].frames() > 0.5
@@ -134,7 +137,10 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=200)
     parser.add_argument("--clip", default=",".join(CLIPS))
     parser.add_argument("--setting", default=",".join(SETTINGS))
+    parser.add_argument("--share", type=float)
     asked = parser.parse_args()
+    if asked.share:
+        config.SHARE = config.PLAIN_SHARE = asked.share
     for cell in cells("development", asked.clips, (), asked.clip.split(","), asked.setting.split(",")):
         truth = crop_to(Video.open(cell.path)[: asked.frames], cell.entry.size)
         truth = Video.of((truth.frames() * 255).round().to(torch.uint8), truth.times)
@@ -143,7 +149,7 @@ def main() -> None:
         task = kind(kind.Config(**setting_of(cell.task, cell.setting).options))
         result = run(task, case.source, fit_config=FitConfig(steps=asked.steps, device="cpu"))
         with torch.no_grad():
-            found = answers(cell.task, task, case, result.representation)
+            found = answers({} if asked.share else ALTERED[cell.task], task, case, result.representation)
         scores = {what: round(compare(video, truth, case.judged).psnr, 2) for what, video in found.items()}
         record = {
             "clip": cell.entry.name,
@@ -152,6 +158,8 @@ def main() -> None:
             "task": cell.task,
             "setting": cell.setting,
             "steps": asked.steps,
+            "share": asked.share,
+            "parameters": result.representation.info["parameters"],
             "psnr": scores,
             "provenance": provenance(0, "cpu"),
         }

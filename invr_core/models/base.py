@@ -57,12 +57,12 @@ class ModelConfig(ABC):
     name: ClassVar[str]
     recipe: ClassVar[Recipe]
 
-    def suited(self, geometry: Geometry, minutes: float, accelerated: bool) -> Self:
-        """The config for a fit of this length, where it leaves its size open; as it is, unless a model knows better.
+    def suited(self, observation: Observation, minutes: float | None, accelerated: bool) -> Self:
+        """The config for a fit, where it leaves its size open; as it is, unless a model knows better.
 
         Args:
-            geometry: of the clip.
-            minutes: how long the fit may take.
+            observation: what it is fitted to.
+            minutes: how long the fit may take; None where its length is in steps.
             accelerated: whether it runs on a GPU.
         """
         return self

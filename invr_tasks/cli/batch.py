@@ -19,10 +19,11 @@ from rich.text import Text
 from invr_core.errors import BadInput, BadOutput
 from invr_tasks import registry
 from invr_tasks.cli.blame import blame, one_line, say
+from invr_tasks.cli.checked import check_options
 from invr_tasks.cli.clips import Clip, existing, find_clips
 from invr_tasks.cli.options import Place, task_command, task_config
 from invr_tasks.cli.parse import UsageError, parse
-from invr_tasks.cli.run import check_options, run_one, tasks_help
+from invr_tasks.cli.run import run_one, tasks_help
 
 if TYPE_CHECKING:
     from invr_tasks.task import Task

@@ -7,7 +7,7 @@ from typing import Any
 
 from invr_core.errors import BadInput, OutOfSpan
 from invr_core.fitting import FitConfig, Progress, solved_for
-from invr_core.models.base import Geometry, ModelConfig
+from invr_core.models.base import ModelConfig
 from invr_core.shots import cuts_at
 from invr_tasks.preview import Took, excerpt, forecast, shortened
 from invr_tasks.run import OnStep, check_parts, prepare, renewed
@@ -41,7 +41,7 @@ class Preview:
     ) -> None:
         self._whole, clip = prepare(renewed(task), whole), whole.video
         check_parts(task, self._whole, model)
-        self._model, self._config = solved_for(Geometry.of(self._whole.observation), model, config), config
+        self._model, self._config = solved_for(self._whole.observation, model, config), config
         self.steps, self.fitting, self._until = 0, 0.0, 0.0
         self.source = excerpt(whole, seconds, task.minimum_frames)
         video = self.source.video

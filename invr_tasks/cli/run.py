@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import math
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from invr_core.errors import BadInput, BadOutput, NotEnoughMemory
+from invr_core.errors import BadOutput, NotEnoughMemory
 from invr_tasks import registry
 from invr_tasks.cli.ahead import crew_of, fitting_ahead
-from invr_tasks.cli.options import ClipOptions, RepOptions, task_command, task_config
+from invr_tasks.cli.checked import check_confidence, check_options, check_preview
+from invr_tasks.cli.options import task_command, task_config
 from invr_tasks.cli.parse import UsageError, parse
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def go(arguments: list[str], kept: Kept | None = None) -> int:
     task = registry.get(name)
     parsed = parse(task_command(task, name), f"invr run {name}", rest)
     check_options(parsed)
-    _check_preview(parsed)
+    check_preview(parsed)
     crew = crew_of(parsed, kept)
     run_one(task(task_config(task, parsed.task)), parsed, arguments, kept, crew=crew)
     return 0
@@ -86,6 +86,7 @@ def run_one(
     from invr_core.atomic import Together
     from invr_core.device import resolve
     from invr_core.storage import load
+    from invr_tasks.cli.cutting import cuts_of
     from invr_tasks.cli.files import check_outputs, further_inputs, open_source, paths_of
     from invr_tasks.cli.noted import Noted
     from invr_tasks.cli.parts import Byproducts
@@ -104,7 +105,7 @@ def run_one(
     check_outputs(
         [*inputs, *stored], parsed.output, parsed.file.save_rep, parsed.report, new, confidence=parsed.confidence
     )
-    _check_confidence(task, parsed)
+    check_confidence(task, parsed)
     if crew is None:
         resolve(parsed.fit.device)
     else:
@@ -136,7 +137,7 @@ def run_one(
             byproducts = Byproducts(None, 32, here.get(parsed.report), 1, reporter)
             result = run_task(task, source, rep=rep, confidence=asked)
         else:
-            cuts, count = _cuts(source.video, task.minimum_frames, parsed, preview, reporter.note)
+            cuts, count = cuts_of(source.video, task.minimum_frames, parsed, preview, reporter.note)
             byproducts = Byproducts(parsed.file.save_rep, parsed.file.bits, here.get(parsed.report), count, reporter)
             for file in byproducts.files if not unfinished else []:
                 outputs.add(Path(file))
@@ -222,97 +223,6 @@ def _facts(parsed: Any, extras: Further, seconds: float) -> dict[str, object]:
         **({"preview": f"{parsed.preview:g} s from the middle"} if parsed.preview else {}),
         "read, fitted and written in": f"{seconds:.1f} s",
     }
-
-
-def _cuts(
-    video: Video, minimum: int, parsed: Any, preview: Preview | None, note: Callable[[str], None]
-) -> tuple[tuple[int, ...], int]:
-    """The cuts that are given, or found, in the clip or its excerpt, and the number of parts; told, with the pieces.
-
-    Raises:
-        BadInput: if no part is long enough to be fitted, and something is to be kept of one.
-        BadOutput: if a part cannot be saved.
-    """
-    from invr_core.shots import cuts_at, find_cuts
-    from invr_tasks.cli.files import check_outputs
-    from invr_tasks.cli.parts import numbered
-    from invr_tasks.pieces import parts_of
-
-    cuts: tuple[int, ...] = ()
-    if not parsed.clip.no_shots:
-        given = parsed.clip.cuts
-        if preview is not None and given is not None:
-            given = preview.cuts(given)
-        cuts = find_cuts(video) if given is None else cuts_at(video, given)
-    parts = parts_of(len(video), cuts, parsed.clip.piece, minimum)
-    pieces = len(parts) - len(cuts) - 1
-    if cuts:
-        shots = f"{parsed.input} has {len(cuts) + 1} shots, with cuts at {_seconds(video, cuts)} s"
-        note(f"{shots}; each is fitted by itself (--no-shots fits them as one, --cuts says where they are)")
-    if pieces:
-        long = f"{parsed.input} has {len(video)} frames, and is fitted in {len(parts)} parts"
-        note(
-            f"{long} of at most {max(map(len, parts))}, which overlap within a shot (--piece says how long they may be)"
-        )
-    if (parsed.file.save_rep or parsed.report) and max(map(len, parts)) < minimum:
-        raise BadInput(f"no part of {parsed.input} has the {minimum} frames that this task needs, so nothing is fitted")
-    if len(parts) > 1 and parsed.file.save_rep:
-        files = [numbered(parsed.file.save_rep, number + 1, len(parts)) for number in range(len(parts))]
-        for file in files:
-            check_outputs([], rep=file)
-        note(f"each part is saved by itself: {files[0]} to {files[-1]}")
-    return cuts, len(parts)
-
-
-def _seconds(video: Video, cuts: tuple[int, ...]) -> str:
-    return ",".join(f"{round(float(video.times[index]), 3):.10g}" for index in cuts)
-
-
-def check_options(parsed: Any) -> None:
-    """Refuse what cannot be, before any file is opened.
-
-    Raises:
-        BadInput: naming the options.
-    """
-    fit, clip, file = parsed.fit, parsed.clip, parsed.file
-    fit.check()
-    clip.check()
-    parsed.who.check()
-    _check_bits(file)
-    if file.rep is None:
-        return
-    whole = [*(["--cuts"] if clip.cuts else []), *(["--piece"] if clip.piece != ClipOptions.piece else [])]
-    files = [f"--{name.replace('_', '-')}" for name in ("save_rep", "keep") if getattr(file, name)]
-    unused = [*fit.chosen(), *whole, *files]
-    if unused:
-        raise BadInput(f"--rep leaves out the fit, so {', '.join(unused)} would have no effect; leave it out")
-
-
-def _check_preview(parsed: Any) -> None:
-    if parsed.preview is None:
-        return
-    if not (math.isfinite(parsed.preview) and parsed.preview > 0):
-        raise BadInput(f"--preview must be a positive number of seconds, got {parsed.preview:g}")
-    others = [name for name, given in (("--rep", parsed.file.rep), ("--save-rep", parsed.file.save_rep)) if given]
-    if others:
-        raise BadInput(f"--preview fits a small excerpt, which {others[0]} is not of; leave one of them out")
-
-
-def _check_confidence(task: Any, parsed: Any) -> None:
-    from invr_tasks.task import Task
-
-    if parsed.confidence and type(task).with_confidence is Task.with_confidence:
-        raise BadInput(f"the task {type(task).__name__} cannot tell how sure it is; leave --confidence out")
-
-
-def _check_bits(file: RepOptions) -> None:
-    if file.bits == RepOptions.bits:
-        return
-    if file.save_rep is None:
-        raise BadInput(f"--bits {file.bits} is of the file that --save-rep names; give that too, or leave it out")
-    from invr_core.quantise import check_bits
-
-    check_bits(file.bits)
 
 
 def tasks_help(command: str) -> str:

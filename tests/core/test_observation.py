@@ -88,6 +88,16 @@ def test_distances_are_elementwise_and_zero_where_nothing_differs() -> None:
     assert prediction.grad is not None and prediction.grad.tolist() == pytest.approx([0, 1, 1], abs=1e-4)
 
 
+# ------------------------------------------------------------------------- what is given as it is
+def test_frames_are_plain_only_where_they_are_the_clip_as_it_is(make_video: Make) -> None:
+    video, weight = make_video(3, 4, 6), make_video(3, 4, 6, channels=1)
+    assert Observation(video).plain and Observation(video, distance=charbonnier, size=(4, 6), span=(-1.0, 2.0)).plain
+    assert not Observation(video, weight=weight).plain
+    assert not Observation(video, forward=framewise(torch.negative)).plain
+    assert not Observation(video, size=(8, 12)).plain
+    assert not Observation(video, noisy=True).plain
+
+
 # ------------------------------------------------------------------------- where a fit starts
 def test_a_fit_starts_from_what_was_given(make_video: Make) -> None:
     seen = Observation(make_video(3, 4, 6), size=(8, 12), span=(-1.0, 2.0))

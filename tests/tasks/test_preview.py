@@ -128,7 +128,7 @@ def job(frames: int, height: int, width: int, factor: int = 1) -> Job:
 )
 def test_the_time_of_the_whole_is_that_of_its_pixels(config: FitConfig, fitting: float) -> None:
     whole, part = job(101, 64, 96, 2), job(11, 32, 48, 2)
-    model = solved_for(Geometry.of(whole.observation), CWRNN(params=20_000), config)
+    model = solved_for(whole.observation, CWRNN(params=20_000), config)
     found = forecast(whole, part, model, config, Took(fitting=10, steps=20, rendering=3))
     assert found.fitting == pytest.approx(fitting)
     assert found.rendering == pytest.approx(3 * 201 / 21 * 4)
@@ -136,7 +136,7 @@ def test_the_time_of_the_whole_is_that_of_its_pixels(config: FitConfig, fitting:
 
 def test_a_fit_of_no_given_length_is_as_long_as_the_fit_would_make_it() -> None:
     whole, part = job(200, 64, 96), job(3, 64, 96)
-    model = solved_for(Geometry.of(whole.observation), CWRNN(params=20_000), FitConfig(device="cpu"))
+    model = solved_for(whole.observation, CWRNN(params=20_000), FitConfig(device="cpu"))
     found = forecast(whole, part, model, FitConfig(device="cpu"), Took(fitting=6, steps=60, rendering=1))
     batch, geometry = model.recipe.batch, Geometry.of(whole.observation)
     steps = default_steps(model, geometry, batch, torch.device("cpu"))
@@ -147,6 +147,6 @@ def test_a_fit_of_no_given_length_is_as_long_as_the_fit_would_make_it() -> None:
 def test_the_memory_is_that_of_the_whole_fit() -> None:
     whole, part = job(101, 64, 96), job(11, 32, 48)
     config = FitConfig(minutes=1)
-    model = solved_for(Geometry.of(whole.observation), CWRNN(), config)
+    model = solved_for(whole.observation, CWRNN(), config)
     found = forecast(whole, part, model, config, Took(1, 1, 1))
     assert found.memory == estimate(model, Geometry.of(whole.observation), model.recipe.batch)

@@ -10,6 +10,7 @@ import torch
 
 from invr_core.errors import BadInput
 from invr_core.models.base import Geometry, ModelConfig, Network, Recipe
+from invr_core.observation import Observation
 
 MOTION_SHARE, ANCHOR_SHARE = 0.3, 0.6
 """Shares of the parameters that are not network weights; the rest is the residual's appearance."""
@@ -19,8 +20,10 @@ RICHNESS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64)
 """Factors of the levels' channels that are tried until a budget is met: small ones leave the rest to resolution."""
 SAMPLES_PER_SECOND = (3e6, 3e8)
 """About how many samples a fit goes through in a second, on two cores of a CPU and on a GPU."""
-LEAST = 60_000
-"""Parameters of a model whose size is left open, at the least."""
+LEAST, MOST = 60_000, 10_000_000
+"""Parameters of a model whose size is left open: at the least, and the most by which it has more than its share."""
+SHARE, PLAIN_SHARE = 1 / 20, 1 / 5
+"""Parameters for each sample of the clip, and where the given frames are the clip as it is (`Observation.plain`)."""
 STRIDE = 8
 """Most intervals that a step of the recurrence spans."""
 CHROMA = 3
@@ -45,7 +48,7 @@ class CWRNN(ModelConfig):
     recipe: ClassVar[Recipe] = Recipe(learning_rate=5e-3, batch=4, warmup=0.05, epochs=(12, 60))
 
     params: int = 0
-    """How many parameters in all, met within 2 %; 0 for a twentieth of the clip's samples."""
+    """How many parameters in all, met within 2 %; 0 for a twentieth of the clip's samples, or what is `suited`."""
     channels: int = 16
     """Channels of each of the two recurrent states."""
     width: int = 16
@@ -71,14 +74,21 @@ class CWRNN(ModelConfig):
     levels: tuple[tuple[int, ...], ...] = ()
     """(instants, channels, h, w) of each level of the residual's appearance."""
 
-    def suited(self, geometry: Geometry, minutes: float, accelerated: bool) -> CWRNN:
-        """More parameters where there is time to fit them, fewer where there is not; see `ModelConfig.suited`."""
-        if self.params or self.levels:
-            return self
-        samples = 3 * math.prod(geometry.size) * len(geometry.times)
-        epochs = 60 * minutes * SAMPLES_PER_SECOND[accelerated] / samples
-        factor = min(max(math.sqrt(epochs / self.recipe.epochs[0]), 0.5), 3.0)
-        return replace(self, params=max(round(factor * samples / 20), LEAST))
+    def suited(self, observation: Observation, minutes: float | None, accelerated: bool) -> CWRNN:
+        """Most parameters where all that is given is true; else more, the longer the fit; see `ModelConfig.suited`.
+
+        What is given of a plain clip is learned the better, and the sooner, the more there are; what is hidden or lost
+        is guessed worse by many, and noise is learned by them.
+        """
+        samples = 3 * math.prod(observation.clip_size) * len(observation.video)
+        if observation.plain:
+            wanted = max(SHARE * samples, min(PLAIN_SHARE * samples, MOST))
+        elif minutes is not None:
+            epochs = 60 * minutes * SAMPLES_PER_SECOND[accelerated] / samples
+            wanted = min(max(math.sqrt(epochs / self.recipe.epochs[0]), 0.5), 3.0) * SHARE * samples
+        else:
+            wanted = 0
+        return self if self.params or self.levels or wanted <= LEAST else replace(self, params=round(wanted))
 
     def solve(self, geometry: Geometry) -> CWRNN:
         """Decide every size; see `ModelConfig.solve`."""
@@ -86,7 +96,7 @@ class CWRNN(ModelConfig):
             return self
         self._require_part()
         height, width = geometry.size
-        params = self.params or max(round(3 * height * width * len(geometry.times) / 20), LEAST)
+        params = self.params or max(round(SHARE * 3 * height * width * len(geometry.times)), LEAST)
         start = replace(
             self,
             params=params,

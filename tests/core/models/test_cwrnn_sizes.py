@@ -12,6 +12,9 @@ from hypothesis import strategies as st
 from invr_core.errors import BadInput
 from invr_core.models.base import Geometry
 from invr_core.models.cwrnn import CWRNN
+from invr_core.models.cwrnn.config import MOST
+from invr_core.observation import Observation
+from invr_core.video import Video
 
 
 def clip(size: tuple[int, int], frames: int = 16) -> Geometry:
@@ -126,8 +129,34 @@ def test_a_hostile_config_builds_nothing(wrong: dict[str, object]) -> None:
         config.build(geometry)
 
 
-def test_more_minutes_mean_more_parameters_unless_they_were_given() -> None:
-    geometry = clip((160, 320), 64)
-    sizes = [CWRNN().suited(geometry, minutes, False).solve(geometry).params for minutes in (0.1, 0.5, 3, 30, 300)]
+def given_frames(size: tuple[int, int], frames: int, noisy: bool = False) -> Observation:
+    return Observation(Video.of(torch.zeros(1, 3, 1, 1, dtype=torch.uint8).expand(frames, 3, *size)), noisy=noisy)
+
+
+def test_more_minutes_mean_more_parameters_of_a_noisy_clip_unless_they_were_given() -> None:
+    noisy, geometry = given_frames((160, 320), 64, noisy=True), clip((160, 320), 64)
+    sizes = [CWRNN().suited(noisy, minutes, False).solve(geometry).params for minutes in (0.1, 0.5, 3, 30, 300)]
     assert sizes == sorted(sizes) and sizes[0] < sizes[2] < sizes[3] == sizes[4]
-    assert CWRNN(params=123_456).suited(geometry, 30, False) == CWRNN(params=123_456)
+    for seen in (noisy, given_frames((160, 320), 64)):
+        assert CWRNN(params=123_456).suited(seen, 30, False) == CWRNN(params=123_456)
+    assert CWRNN().suited(noisy, None, False) == CWRNN()
+
+
+@pytest.mark.parametrize("minutes", [None, 0.1, 30.0])
+def test_a_plain_clip_is_given_a_fifth_of_its_samples(minutes: float | None) -> None:
+    samples = 3 * 160 * 320 * 64
+    suited = CWRNN().suited(given_frames((160, 320), 64), minutes, False)
+    assert suited.params == samples // 5
+    assert suited.solve(clip((160, 320), 64)).params == samples // 5
+
+
+def test_a_large_clip_is_given_no_more_than_most_and_no_less_than_its_share() -> None:
+    sizes = {frames: CWRNN().suited(given_frames((400, 800), frames), None, False).params for frames in (10, 100, 300)}
+    assert sizes == {10: 1_920_000, 100: MOST, 300: 14_400_000}
+
+
+@pytest.mark.parametrize("minutes", [None, 0.5])
+@pytest.mark.parametrize("noisy", [False, True])
+def test_a_clip_too_small_for_many_parameters_leaves_them_open(noisy: bool, minutes: float | None) -> None:
+    for size, frames in (((1, 1), 1), ((8, 8), 2), ((16, 24), 4)):
+        assert CWRNN().suited(given_frames(size, frames, noisy), minutes, False) == CWRNN()

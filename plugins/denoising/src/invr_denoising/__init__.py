@@ -72,7 +72,7 @@ class Denoise(Task[DenoiseConfig]):
     def observe(self, source: Source) -> Observation:
         """Gaussian noise by its likelihood; salt-and-pepper by hiding the impulses."""
         if self._kind(source.video) == "gaussian":
-            return Observation(source.video, distance=squared)
+            return Observation(source.video, distance=squared, noisy=True)
         return Observation(source.video, weight=_known(source.video), distance=charbonnier)
 
     def plan(self, source: Source) -> Query:
