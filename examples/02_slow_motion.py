@@ -27,7 +27,7 @@ def main(out: Path = Path("invr-examples/02_slow_motion"), steps: int = 30) -> N
         out: folder for what is made.
         steps: of the fit; more is better, and slower.
     """
-    clip = Video.open(CLIP)[30:47]
+    clip = Video.open(CLIP)[30:39]
     source = Source(clip[::2])  # 12.5 frames per second
     task = Interpolate(InterpolateConfig(factor=8))
     result = run(task, source, fit_config=FitConfig(steps=steps))

@@ -24,7 +24,7 @@ LEFT = {
         "residual.mp4": (12, 160, 320),
         "structured.mp4": (12, 160, 320),
     },
-    "02_slow_motion": {"given.mp4": (9, 160, 320), "slow.mp4": (65, 160, 320)},
+    "02_slow_motion": {"given.mp4": (5, 160, 320), "slow.mp4": (33, 160, 320)},
     "03_remove_a_logo": {"clean.mp4": (8, 160, 320), "given.mp4": (8, 160, 320), "logo.png": (1, 160, 320)},
     "04_denoise": {"clean.mp4": (8, 160, 320), "given.mp4": (8, 160, 320)},
     "05_enlarge": {"given.mp4": (8, 80, 160), "large.mp4": (8, 160, 320)},

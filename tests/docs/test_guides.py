@@ -24,7 +24,7 @@ LEAST = {"batch": 3, "cluster": 2, "write_a_task": 10, "write_a_model": 3, "see"
 """How many things there are to do in a guide, so that none is passed over unseen."""
 FEW = (
     "import sys; from invr_core import Video; from invr_tasks.demo_clip import demo_clip_path; "
-    "Video.open(demo_clip_path())[:9].save(sys.argv[1])"
+    "Video.open(demo_clip_path())[:5].save(sys.argv[1])"
 )
 """What copies a part of the clip that ships."""
 PIP = Path(__file__).with_name("fake_pip.py")
