@@ -4,8 +4,9 @@
 
 First where the time of a step goes, with 32-bit and with mixed 16-bit arithmetic (bfloat16 by autocast): what is
 arithmetic, what moves memory, and when the device waits. Then the fits at 1280x640, the largest first, each with PSNR
-against time, and frames a second from the file. A fit that would not end within the minutes that are left is named and
-left out. Nothing else depends on this; ``--device cpu`` with a small size tries it out.
+against time, and frames a second from the file. If the largest would not end within the minutes that are left, it is
+cut short; of the others, those are named and left out. Nothing else depends on this; ``--device cpu`` with a small size
+tries it out.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ from invr_tasks.bench.model import ModelBench, run_models
 from invr_tasks.bench.records import append
 from invr_tasks.bench.variants import Variant
 from invr_tasks.provenance import provenance
+from invr_tasks.run import default_model
 
 MODEL = "cwrnn"
 COUNTS = (3_000_000, 1_500_000, 750_000, 350_000)
@@ -41,6 +43,8 @@ WARM, WATCHED = 10, 20
 """Steps before the watched ones, and those."""
 ARITHMETIC = ("conv", "gemm", "cutlass", "cudnn", "wgrad", "dgrad", "fprop", "matmul", "addmm", "::mm", "::bmm")
 """What the names of kernels (and, on a CPU, of operators) that multiply matrices hold."""
+AROUND = 45.0
+"""Seconds that looking at a fit, scoring and decoding it take, at a guess."""
 NETWORK = 37.43
 """What HNeRV has at 3 M, in dB: its time is looked for in the curve."""
 
@@ -89,7 +93,7 @@ def where_time_goes(clip: Video, params: int, device: torch.device, mixed: bool)
     with around:
         rep = fit(
             Observation(clip),
-            registry.get(MODEL)(params=params),
+            default_model(MODEL, params),
             FitConfig(steps=WARM + 2 * WATCHED, device=str(device)),
             on_step=watch,
         )
@@ -126,21 +130,24 @@ def main() -> None:
     width, height = map(int, asked.size.split("x"))
     clip = benchmark_clip(asked.clip, asked.frames, (height, width))
     clip = Video.of(clip.frames(), clip.times)
-    for mixed in (False, True) if fast_bfloat16(device) else (False,):
+    each = 0.0
+    for mixed in (True, False) if fast_bfloat16(device) else (False,):
         line = where_time_goes(clip, asked.params[0], device, mixed)
         append(asked.out, line)
         print(json.dumps(line), flush=True)
-    each = 0.0
+        each = asked.epochs * len(clip) / registry.get(MODEL).recipe.batch * line["seconds_per_step"]
     for params in asked.params:
-        left = 60 * asked.minutes - (time.monotonic() - began)
+        left = 60 * asked.minutes - (time.monotonic() - began) - AROUND
+        budget = Budget("epochs", asked.epochs)
         if each > left:
-            print(f"{params:,} parameters: left out; a fit takes {each:.0f} s, {left:.0f} s are left", file=sys.stderr)
-            continue
-        start = time.monotonic()
+            print(f"{params:,} parameters: a fit takes {each:.0f} s, {left:.0f} s are left", file=sys.stderr)
+            if params != asked.params[0]:
+                continue
+            budget = Budget("seconds", max(left, 1.0))
         bench = ModelBench(
             clip=asked.clip,
             params=(params,),
-            budget=Budget("epochs", asked.epochs),
+            budget=budget,
             variants=(Variant(MODEL),),
             size=(height, width),
             frames=asked.frames,
@@ -150,7 +157,6 @@ def main() -> None:
             reached = next((point for point in record.get("curve", ()) if point["psnr"] >= NETWORK), None)
             if reached:
                 print(f"{NETWORK} dB, on the watched frames, after {reached['seconds']:.1f} s", flush=True)
-        each = time.monotonic() - start
 
 
 if __name__ == "__main__":
