@@ -81,14 +81,15 @@ class CWRNN(ModelConfig):
         is guessed worse by many, and noise is learned by them.
         """
         samples = 3 * math.prod(observation.clip_size) * len(observation.video)
+        wanted = SHARE * samples
         if observation.plain:
-            wanted = max(SHARE * samples, min(PLAIN_SHARE * samples, MOST))
+            wanted = max(wanted, min(PLAIN_SHARE * samples, MOST))
         elif minutes is not None:
             epochs = 60 * minutes * SAMPLES_PER_SECOND[accelerated] / samples
-            wanted = min(max(math.sqrt(epochs / self.recipe.epochs[0]), 0.5), 3.0) * SHARE * samples
-        else:
-            wanted = 0
-        return self if self.params or self.levels or wanted <= LEAST else replace(self, params=round(wanted))
+            wanted *= min(max(math.sqrt(epochs / self.recipe.epochs[0]), 0.5), 3.0)
+        if self.params or self.levels or max(wanted, SHARE * samples) <= LEAST:
+            return self  # of a small clip `solve` makes what can be made
+        return replace(self, params=max(round(wanted), LEAST))
 
     def solve(self, geometry: Geometry) -> CWRNN:
         """Decide every size; see `ModelConfig.solve`."""

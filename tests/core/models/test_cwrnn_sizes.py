@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from invr_core.errors import BadInput
 from invr_core.models.base import Geometry
 from invr_core.models.cwrnn import CWRNN
-from invr_core.models.cwrnn.config import MOST
+from invr_core.models.cwrnn.config import LEAST, MOST
 from invr_core.observation import Observation
 from invr_core.video import Video
 
@@ -139,7 +139,12 @@ def test_more_minutes_mean_more_parameters_of_a_noisy_clip_unless_they_were_give
     assert sizes == sorted(sizes) and sizes[0] < sizes[2] < sizes[3] == sizes[4]
     for seen in (noisy, given_frames((160, 320), 64)):
         assert CWRNN(params=123_456).suited(seen, 30, False) == CWRNN(params=123_456)
-    assert CWRNN().suited(noisy, None, False) == CWRNN()
+    assert CWRNN().suited(noisy, None, False).solve(geometry) == CWRNN().solve(geometry)
+
+
+def test_few_minutes_mean_no_fewer_parameters_than_the_least() -> None:
+    small = given_frames((100, 160), 30, noisy=True)
+    assert [CWRNN().suited(small, minutes, False).params for minutes in (0.001, 30)] == [LEAST, 216_000]
 
 
 @pytest.mark.parametrize("minutes", [None, 0.1, 30.0])
