@@ -2,7 +2,8 @@
 
     python docs/benchmarks/trivial.py CLIP --size 320x160 --frames 64 >> docs/benchmarks/trivial.jsonl
 
-PSNR in dB, frame by frame and both rounded to 8 bits, as there: of the odd frames where the even ones are given, and of all.
+PSNR in dB, frame by frame and both rounded to 8 bits, as there: of the odd frames where the even ones are given, and of
+all frames.
 """
 
 from __future__ import annotations
