@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import torch
-from standins import Own
+from standins import TASKS, Own
 from torch import Tensor
 
 from invr_core.errors import BadInput, Unsupported
@@ -156,7 +156,7 @@ def test_given_frames_stay_as_they_are_to_the_bit_in_an_overlap_too(
     assert torch.equal(given.frames().masked_fill(hidden, 0), video.frames().masked_fill(hidden, 0))
 
 
-@pytest.mark.parametrize("name", ["interpolate", "inpaint", "denoise", "upscale", "deblur", "stabilize"])
+@pytest.mark.parametrize("name", TASKS)
 def test_every_task_takes_pieces(name: str, make_video: Callable[..., Video]) -> None:
     task, video = registry.get(name)(), make_video(frames=20)
     mask = torch.zeros(20, 1, *video.size)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import torch
-from standins import Own
+from standins import TASKS, Own
 from torch import Tensor
 
 from invr_core.errors import BadInput
@@ -147,7 +147,7 @@ def test_frames_at_a_cut_are_given_ones_to_the_bit(fits: Fits, make_video: Calla
     assert torch.equal(video.read([3, 0, 1]), clip.read([4, 3, 3]))
 
 
-@pytest.mark.parametrize("name", ["interpolate", "inpaint", "denoise", "upscale", "deblur", "stabilize"])
+@pytest.mark.parametrize("name", TASKS)
 def test_every_task_takes_shots_of_any_length_even_of_one_frame(name: str) -> None:
     task = registry.get(name)()
     clip = Video.of(torch.cat([torch.rand(n, 3, 1, 1).expand(-1, -1, 16, 24).clone() for n in (3, 1, 2)]), fps=10)

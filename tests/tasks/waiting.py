@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,8 @@ from invr_tasks.cli import spread
 
 def begun(name: str) -> Path:
     """Say that a piece has begun, and by which process and node."""
-    import ray
-
-    node = ray.get_runtime_context().get_node_id() if ray.is_initialized() else "here"
+    ray = sys.modules.get("ray")  # a worker of Ray's has imported it; no other one needs to have it
+    node = ray.get_runtime_context().get_node_id() if ray and ray.is_initialized() else "here"
     Path("begun").mkdir(exist_ok=True)
     mark = Path("begun") / f"{name}.{node}.{os.getpid()}"
     mark.touch()

@@ -74,12 +74,16 @@ def test_without_a_benchmark_the_help_is_shown(invr: Any) -> None:
         ([*MOTION, "--between", "3,4"], "one of --seconds, --epochs and --steps"),
         ([*MOTION, "--between", "3", "--steps", "2"], "'3' is not two indices of frames such as 3,4"),
         ([*MOTION, "--between", "3,4", "--steps", "2"], "a.flo cannot be read"),
-        (["bench", "page", "none.jsonl", "--page", "p.md"], "cannot be read as records"),
         (["bench", "memory", "--clip", "in.mkv", "--params", "24k", "--out", "r", "--frames", "1"], "at least 2"),
     ],
 )
 def test_what_cannot_be_is_one_line(invr: Any, clip: str, arguments: list[str], message: str) -> None:
     assert message in invr.refuses(*arguments)
+
+
+def test_a_page_of_no_records_is_one_line(invr: Any) -> None:
+    pytest.importorskip("matplotlib", reason="plots come with the extra `bench`")
+    assert "cannot be read as records" in invr.refuses("bench", "page", "none.jsonl", "--page", "p.md")
 
 
 def test_a_whole_run(invr: Any, disc_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
