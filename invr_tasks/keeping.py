@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -116,6 +117,12 @@ class Kept:
         """Whether there is something that can be gone on with."""
         return self._lock is not None
 
+    @property
+    def again(self) -> str:
+        """The command that goes on with it."""
+        task = ["--task", self.command[0]] if ":" in self.command[0] else []
+        return shlex.join(["invr", "resume", str(self.folder), *task])
+
     def holds(self, part: int) -> bool:
         """Whether something is kept of a part that was fitted."""
         return self._file(part).exists()
@@ -214,6 +221,7 @@ def _record(folder: Path) -> dict[str, Any]:
     command = found.get("command")
     whole = (
         isinstance(command, list)
+        and len(command) > 0
         and all(isinstance(word, str) for word in command)
         and isinstance(found.get("place"), str)
         and all(isinstance(found.get(name), dict) for name in ("inputs", "versions"))

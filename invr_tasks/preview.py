@@ -5,18 +5,20 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from invr_core.device import resolve
-from invr_core.fitting import LEAST_STEPS, FitConfig, default_steps
+from invr_core.fitting import LEAST_STEPS, FitConfig, default_steps, solved_for
 from invr_core.memory import available, estimate
 from invr_core.models.base import Geometry, ModelConfig
 from invr_core.video import Video
 from invr_tasks.operators.resize import crop_to
-from invr_tasks.run import Job
-from invr_tasks.task import Source
+from invr_tasks.part_fits import Fits, Orders
+from invr_tasks.run import Job, check_parts, prepare
+from invr_tasks.task import Source, Task
 
 WIDTH = 320
 """Pixels across, at the most."""
@@ -101,31 +103,72 @@ def shortened(config: FitConfig, whole: int, part: int) -> FitConfig:
     return config
 
 
-def forecast(whole: Job, part: Job, model: ModelConfig, config: FitConfig, took: Took) -> Forecast:
-    """What the whole would take, from what a part of it has taken: as much for each pixel of each frame.
+@dataclass(frozen=True, eq=False)
+class Planned:
+    """One fit of the whole clip: of all of it, or of a part.
 
     Args:
-        whole: the task on the whole clip.
-        part: the task on the excerpt.
-        model: of the whole, by `invr_core.fitting.solved_for`.
-        config: of the fit of the whole clip.
+        job: what it is fitted to, and what is shown of it.
+        model: by `invr_core.fitting.solved_for`.
+        config: of the fit.
+    """
+
+    job: Job
+    model: ModelConfig
+    config: FitConfig
+
+    @property
+    def batch(self) -> int:
+        """Frames of a step."""
+        return min(self.config.batch or self.model.recipe.batch, len(self.job.observation.video))
+
+
+def planned(task: Task[Any], source: Source, cuts: Sequence[int], orders: Orders) -> list[Planned]:
+    """The fits that `invr_tasks.shots.run_shots` would make; no frame is read but by the task's own ``observe``.
+
+    Raises:
+        InvrError: if the task or the model cannot be run on one of them.
+    """
+    fits, found = Fits(task, source, cuts, orders), []
+    for part, share in zip(fits.jobs, fits.shares, strict=True):
+        if part.fitted:
+            job = prepare(part.task, part.source)
+            check_parts(part.task, job, fits.model)
+            found.append(Planned(job, solved_for(job.observation, fits.model, share), share))
+    return found
+
+
+def forecast(fits: Sequence[Planned], excerpt: Planned, took: Took) -> Forecast:
+    """What the whole would take, from what an excerpt has taken: as much for each pixel of each frame.
+
+    Args:
+        fits: of the whole clip; they are made one after the other.
+        excerpt: the fit of the excerpt.
         took: by the excerpt.
     """
-    device, geometry = resolve(config.device), Geometry.of(whole.observation)
-    batch = min(config.batch or model.recipe.batch, len(geometry.times))
-    if config.minutes is not None:
-        fitting = 60 * config.minutes
-    else:
-        steps = config.steps or default_steps(model, geometry, batch, device)
-        small = Geometry.of(part.observation)
-        before = min(config.batch or model.recipe.batch, len(small.times)) * math.prod(small.size)
-        fitting = steps * took.fitting / max(took.steps, 1) * batch * math.prod(geometry.size) / before
-    rendering = took.rendering * _shown(whole) / _shown(part)
-    return Forecast(fitting, rendering, estimate(model, geometry, batch), available(device))
+    device = resolve(excerpt.config.device)
+    step = took.fitting / max(took.steps, 1) / _pixels(excerpt)  # seconds for each pixel
+    fitting = sum(_seconds(fit, step, device) for fit in fits)
+    rendering = took.rendering * sum(map(_shown, fits)) / _shown(excerpt)
+    memory = max((estimate(fit.model, Geometry.of(fit.job.observation), fit.batch) for fit in fits), default=0)
+    return Forecast(fitting, rendering, memory, available(device))
 
 
-def _shown(job: Job) -> int:
-    """Pixels of all frames of an answer."""
+def _seconds(fit: Planned, step: float, device: torch.device) -> float:
+    if fit.config.minutes is not None:
+        return 60 * fit.config.minutes
+    geometry = Geometry.of(fit.job.observation)
+    return step * _pixels(fit) * (fit.config.steps or default_steps(fit.model, geometry, fit.batch, device))
+
+
+def _pixels(fit: Planned) -> int:
+    """Of a step."""
+    return fit.batch * math.prod(fit.job.observation.clip_size)
+
+
+def _shown(fit: Planned) -> int:
+    """Pixels of all frames of its answer."""
+    job = fit.job
     return len(job.query.times) * math.prod(job.query.size or job.observation.clip_size)
 
 

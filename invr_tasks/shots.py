@@ -129,6 +129,8 @@ def fit_part(
 ) -> None:
     """Fit one part of a run that is kept, and keep it: what `run_shots` would do for that part, perhaps elsewhere.
 
+    A part that is kept already, by a worker that was lost before it could say so, is not fitted again.
+
     Args:
         which: part, from 0 on.
         task: as in `run_shots`, and the same as there.
@@ -145,6 +147,8 @@ def fit_part(
         KeyboardInterrupt: if Ctrl-C stops it.
         InvrError: as `run_shots`.
     """
+    if keep.holds(which):
+        return
     orders = Orders(piece, model, fit_config, on_step, on_part, tell=keep.tell, keep=keep, unfinished=False)
     Fits(task, source, cuts, orders).fit(which)
 

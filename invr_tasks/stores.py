@@ -7,7 +7,6 @@ are object stores: what is put there appears once all of it has arrived.
 from __future__ import annotations
 
 import re
-import tempfile
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -15,8 +14,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from invr_core.atomic import private_name, scratch_folder
+from invr_core.atomic import private_name
 from invr_core.errors import BadOutput, InvrError
+from invr_tasks.temporary import temporary_folder
 
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+(::.*)?://")
 
@@ -90,7 +90,7 @@ def whole(*outputs: str | None) -> Iterator[Mapping[str | None, str]]:
     if not urls:
         yield local
         return
-    with scratch_folder(Path(tempfile.gettempdir()) / "invr-to-put") as folder:
+    with temporary_folder("invr-to-put") as folder:
         for number, url in enumerate(urls):  # two may be called alike
             (folder / str(number)).mkdir()
             local[url] = str(folder / str(number) / _name(url))

@@ -52,8 +52,8 @@ TESTS = {
     "masks": "core/test_masks",
     "sampling": "core/test_sampling",
     "quantise": "core/test_storage_bits",
-    "header": "core/test_storage_refused",
-    "storage": "core/test_storage_refused core/test_storage",
+    "header": "core/test_storage_refused core/test_storage_bits core/test_fuzz_invr",
+    "storage": "core/test_storage_refused core/test_storage_bits core/test_storage",
     "checkpoint": "core/test_checkpoint",
     "atomic": "core/test_atomic",
     "checking": "core/test_checking",
@@ -70,6 +70,27 @@ TESTS = {
     "fitted": "core/test_fitting_observation laws/test_laws",
     "loop": "core/test_fitting core/test_fitting_recovery core/test_checkpoint",
     "fitting": "core/test_fitting core/test_fitting_looks core/test_fitting_observation",
+    "io/bounds": "core/test_fuzz_media core/test_io_pictures core/test_io_bad_clips",
+    "io/pictures": "core/test_io_pictures core/test_io_deep",
+    "io/clock": "core/test_io_clock",
+    "io/masks": "core/test_io_masks",
+    "io/decode": "core/test_io_decode core/test_io_bad_clips",
+    "io/encode": "core/test_io_save core/test_io_deep",
+    "io/saving": "core/test_io_save",
+    "io/scratch": "core/test_io_scratch",
+    "io/targets": "core/test_io_targets",
+    "io/beside": "core/test_io_beside",
+    "io/matroska": "core/test_io_beside",
+    "io/to_rgb": "core/test_io_decode core/test_io_deep",
+    "io/from_rgb": "core/test_io_save core/test_io_deep",
+    "models/registry": "tasks/test_registry",
+    "models/cwrnn/config": "core/models/test_cwrnn_sizes",
+    "models/cwrnn/recurrence": "core/models/test_cwrnn",
+    "models/cwrnn/compensation": "core/models/test_cwrnn",
+    "models/cwrnn/grid": "core/models/test_cwrnn",
+    "models/cwrnn/network": "core/models/test_cwrnn",
+    "models/cwrnn/start": "core/models/test_cwrnn",
+    "models/hnerv/network": "core/models/test_hnerv",
 }
 """The test files of a module, in ``tests``; its doctests are run, too."""
 LIBRARIES = (
@@ -167,7 +188,8 @@ def measured(folder: Path, module: str, most: int, seed: int) -> dict[str, Any]:
     """A module's mutants, each against its tests."""
     path = folder / "invr_core" / f"{module}.py"
     source, began = path.read_text(), time.monotonic()
-    tests = [str(path.relative_to(folder)), *(f"tests/{name}.py" for name in TESTS[module].split())]
+    tests = [f"tests/{name}.py" for name in TESTS[module].split()]
+    tests.append(str(path.relative_to(folder)))  # the last: doctests import it anew, so that nothing is patched in it
     sound, usual = verdict(folder, tests, None)
     if sound != "survived":
         sys.exit(f"{module}: its tests fail without a fault: pytest {' '.join(tests)}")

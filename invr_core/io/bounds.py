@@ -15,6 +15,8 @@ MOST_PIXELS = 1 << 27
 """Of a frame: 16384 by 8192, twice either side of the largest level of H.264, HEVC and AV1."""
 DECODED = 32
 """Bytes that a pixel takes on its way from a file and when it is first read, at the most."""
+MOST_BYTES = 8 * MOST_PIXELS
+"""Of the file of a single image: four channels of 16 bits for each pixel."""
 PLAYLISTS = {"hls", "applehttp", "dash", "concat", "concatf", "imf", "webm_dash_manifest", "sdp", "rtsp", "image2"}
 """Formats of FFmpeg that are no clip but lead to other files, which a stranger would have chosen."""
 
@@ -27,6 +29,24 @@ def require_plain(path: Path) -> None:
     """
     if not path.is_file():
         raise BadFile(f"{path} is not a plain file; give a video file or a folder of images")
+
+
+def require_image(path: Path) -> None:
+    """Refuse the file of an image, which is read whole, by its size.
+
+    Raises:
+        BadFile: if it is no plain file, or larger than any picture that is offered.
+        NotEnoughMemory: if it does not fit in memory here.
+    """
+    require_plain(path)
+    size = path.stat().st_size
+    if size > MOST_BYTES:
+        raise BadFile(
+            f"{path} has {size:,} bytes; an image of {MOST_PIXELS:,} pixels, the most that is offered, has fewer"
+        )
+    free = available(torch.device("cpu")) if size > ASKED else None
+    if free is not None and size > free:
+        raise NotEnoughMemory(f"{path} has {size / 2**30:.1f} GiB and {free / 2**30:.1f} GiB are free; shrink it")
 
 
 def require_frame(height: int, width: int, name: str) -> None:

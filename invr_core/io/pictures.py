@@ -16,7 +16,7 @@ from cv2.utils import logging
 from PIL import Image, ImageOps
 
 from invr_core.errors import BadFile
-from invr_core.io.bounds import declared_png, declared_tiff, require_frame, require_plain
+from invr_core.io.bounds import declared_png, declared_tiff, require_frame, require_image
 from invr_core.io.graph import Pixels
 from invr_core.io.scratch import Scratch
 from invr_core.io.to_rgb import opaque
@@ -82,7 +82,7 @@ def read_picture(path: Path) -> Pixels:
     Raises:
         BadFile: if it cannot be read whole, holds several pictures, is not opaque, or is not of 8 or 16 bits.
     """
-    require_plain(path)
+    require_image(path)
     data = path.read_bytes()
     deep = (data.startswith(_PNG) and data[24:25] == b"\x10") or data.startswith(_TIFF)
     try:

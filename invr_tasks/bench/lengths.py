@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from invr_tasks.bench.model import Work, check_solvable, check_variants, measure
 from invr_tasks.bench.processes import alone
 from invr_tasks.bench.records import Record, append, check_writable
 from invr_tasks.bench.variants import Variant
+from invr_tasks.temporary import temporary_folder
 
 KEY = ("clip", "frames", "size", "model", "variant", "params", "seed", "budget", "device")
 """What tells one of these records from another; a later one takes an earlier one's place."""
@@ -74,15 +74,15 @@ def run_lengths(
             check_solvable(bench.job("", variant), clip)
     records = []
     for frames, clip in clips.items():
-        with tempfile.TemporaryDirectory(prefix="invr-bench-") as folder:
-            kept = keep(clip, Path(folder))
+        with temporary_folder("invr-bench") as folder:
+            kept = keep(clip, folder)
             for variant in bench.variants:
                 job = bench.job(str(kept), variant, quiet)
                 record = {
                     "kind": "memory",
                     **facts(bench.clip, clip),
                     "device": device,
-                    **measured(job, Path(folder), work or alone),
+                    **measured(job, folder, work or alone),
                 }
                 record.update(_per_frame(record))
                 append(out, record)

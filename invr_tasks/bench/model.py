@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,6 +20,7 @@ from invr_tasks.bench.records import Record, append, check_writable
 from invr_tasks.bench.variants import Variant, check_options
 from invr_tasks.engine import Done
 from invr_tasks.operators import interpolation_split
+from invr_tasks.temporary import temporary_folder
 
 PEER = "hnerv"
 """The model that the others are held against, where it runs beside them."""
@@ -139,12 +139,12 @@ def run_models(
         if not quiet:
             tell(in_a_line(job, record))
 
-    with tempfile.TemporaryDirectory(prefix="invr-bench-") as folder:
+    with temporary_folder("invr-bench") as folder:
         if spread is None:
-            kept = keep(clip, Path(folder))
+            kept = keep(clip, folder)
             del clip
             for _, job in jobs:
-                keep_record(job, measured(replace(job, clip=str(kept)), Path(folder), work or alone))
+                keep_record(job, measured(replace(job, clip=str(kept)), folder, work or alone))
         else:
             _collect(dict(jobs), spread, keep_record)
     return records
@@ -158,9 +158,9 @@ def measure_one(bench: ModelBench, place: int, *, quiet: bool = False) -> Record
         place: of the fit, among `ModelBench.jobs`.
         quiet: tell nothing.
     """
-    with tempfile.TemporaryDirectory(prefix="invr-bench-") as folder:
-        kept = keep(benchmark_clip(bench.clip, bench.frames, bench.size), Path(folder))
-        record = measured(bench.jobs(str(kept), quiet)[place], Path(folder), alone)
+    with temporary_folder("invr-bench") as folder:
+        kept = keep(benchmark_clip(bench.clip, bench.frames, bench.size), folder)
+        record = measured(bench.jobs(str(kept), quiet)[place], folder, alone)
     return {"device": str(resolve(bench.device)), **record}
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +28,7 @@ from invr_tasks.bench.variants import ABLATIONS
 from invr_tasks.pictures import flow_colours, side_by_side
 from invr_tasks.pixels import Bytes, to_bytes
 from invr_tasks.provenance import provenance
+from invr_tasks.temporary import temporary_folder
 
 KEY = ("clip", "frames", "size", "truth", "between", "method", "model", "params", "seed", "budget", "device")
 """What tells one of these records from another; a later one takes an earlier one's place."""
@@ -132,9 +132,9 @@ def run_motion(
     _require_fit(wanted, clip, truth)
     zero = Found("no motion", torch.zeros_like(truth), None, {})
     found = [zero, *(Found(f"DIS, {preset}", dis_flow(clip, wanted.between, preset), None, {}) for preset in DIS)]
-    with tempfile.TemporaryDirectory(prefix="invr-bench-") as folder:
-        rep = Path(folder) / "fitted.invr"
-        for job in wanted.jobs(str(keep(clip, Path(folder))), str(rep), quiet):
+    with temporary_folder("invr-bench") as folder:
+        rep = folder / "fitted.invr"
+        for job in wanted.jobs(str(keep(clip, folder)), str(rep), quiet):
             found.append(_found(job, "before the fit", begun(job, clip), clip, wanted.between, {"steps": 0}))
             about = (work or alone)("fit", **job.as_dict())
             fields = ("variant", "options", "parameters", "steps", "seconds", "psnr", "notes", "provenance")

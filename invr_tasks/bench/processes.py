@@ -6,6 +6,7 @@ python -m invr_tasks.bench.processes < job.json
 from __future__ import annotations
 
 import json
+import os
 import sys
 from typing import Any
 
@@ -59,6 +60,11 @@ def here(work: str, **arguments: Any) -> Record:
 def main() -> int:
     """Read a piece of work from stdin, do it, and write one JSON line to stdout."""
     asked = question()
+    if "OMP_NUM_THREADS" in os.environ:  # OpenCV has threads of its own
+        import cv2
+        import torch
+
+        cv2.setNumThreads(torch.get_num_threads())
     try:
         answer: Record = {"record": here(asked["work"], **asked["arguments"])}
     except InvrError as error:

@@ -7,7 +7,6 @@ over frames of PSNR in RGB, both sides rounded to 8 bits. All bytes count, heade
 from __future__ import annotations
 
 import sys
-import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -29,6 +28,7 @@ from invr_tasks.bench.records import Record, append, check_writable
 from invr_tasks.bench.tables import NOTHING, budget_of, table
 from invr_tasks.provenance import provenance
 from invr_tasks.run import default_model
+from invr_tasks.temporary import temporary_folder
 
 KEY = ("clip", "frames", "size", "model", "params", "seed", "budget", "device")
 """What tells one of these records from another; a later one takes an earlier one's place."""
@@ -81,8 +81,7 @@ def run_size(wanted: SizeBench, out: Path, quiet: bool = False) -> Record:
     for bits in wanted.bits:
         check_bits(bits)
     check_writable(out)
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
+    with temporary_folder("invr-bench") as folder:
         clip = benchmark_clip(wanted.clip, wanted.frames, wanted.size)
         check_coders(clip.size)
         clip = Video.open(keep(clip, folder))

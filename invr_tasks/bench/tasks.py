@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
@@ -32,6 +31,7 @@ from invr_tasks.metrics import Perceptual
 from invr_tasks.operators import crop_to
 from invr_tasks.perceptual import lpips_if_ready
 from invr_tasks.provenance import provenance
+from invr_tasks.temporary import temporary_folder
 
 KEY = ("suite", "clip", "frames", "size", "task", "setting", "method", "seed", "budget", "device")
 """What tells one of these records from another; a later one takes an earlier one's place."""
@@ -107,9 +107,9 @@ def run_tasks(
     say(status)
     for _, group in groupby(wanted.cells, key=lambda cell: cell.entry):
         together = list(group)
-        with tempfile.TemporaryDirectory(prefix="invr-bench-") as folder:
+        with temporary_folder("invr-bench") as folder:
             video = _cut(together[0], wanted.frames)
-            path = keep(video, Path(folder), "truth.mkv")
+            path = keep(video, folder, "truth.mkv")
             truth = Video.open(path)
             about = {**facts(str(together[0].path), video), "clip": together[0].entry.name, "device": device}
             clip = _Clip(path, truth, paths(truth), {**about, "file": together[0].path.name})
@@ -198,14 +198,14 @@ def _cell(
     masks = None if cell.masks is None else Video.open(cell.masks)
     case = make_case(cell.task, cell.setting, clip.truth, wanted.seed, masks)
     records, done = list[Record](), list[Scored]()
-    with tempfile.TemporaryDirectory(prefix="invr-bench-") as folder:
+    with temporary_folder("invr-bench") as folder:
         for name, family in _asked(wanted, cell, say):
             job = AnswerJob(
                 clip=str(clip.path),
                 task=cell.task,
                 setting=cell.setting,
                 method=name,
-                answer=str(Path(folder) / f"{len(records)}.mkv"),
+                answer=str(folder / f"{len(records)}.mkv"),
                 masks=None if cell.masks is None else str(cell.masks),
                 budget=wanted.budget,
                 seed=wanted.seed,

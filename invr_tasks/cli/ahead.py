@@ -65,7 +65,7 @@ def fitting_ahead(
             titles = "; ".join(pieces[done.index].title for done in failed)
             raise PiecesFailed(
                 f"{len(failed)} of {len(pieces)} parts could not be fitted ({titles}); the others are kept, "
-                f"and `invr resume {kept.folder}` goes on from them",
+                f"and `{kept.again}` goes on from them",
                 (done.code for done in failed),
             )
 

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
-from pathlib import Path
 from typing import Any
 
 from invr_tasks.bench.records import Record
 from invr_tasks.cli.blame import say
 from invr_tasks.cli.progress import Reporter
 from invr_tasks.engine import Crew, Done, Piece, distribute
+from invr_tasks.temporary import temporary_folder
 
 FIT, CELL = f"{__name__}:one_fit", f"{__name__}:one_cell"
 
@@ -56,6 +55,6 @@ def one_cell(words: list[str], index: int) -> list[Record]:
 
     parsed, wanted = read_tasks(words)
     wanted = replace(wanted, cells=(wanted.cells[index],))
-    with tempfile.TemporaryDirectory(prefix="invr-bench-") as folder:
+    with temporary_folder("invr-bench") as folder:
         options: dict[str, Any] = {"sheet": parsed.sheet, "lpips": parsed.lpips, "quiet": parsed.kept.quiet}
-        return run_tasks(wanted, Path(folder) / "records.jsonl", **options)
+        return run_tasks(wanted, folder / "records.jsonl", **options)

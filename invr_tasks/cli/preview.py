@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from invr_core.errors import BadInput, OutOfSpan
 from invr_core.fitting import FitConfig, Progress, solved_for
 from invr_core.models.base import ModelConfig
 from invr_core.shots import cuts_at
-from invr_tasks.preview import Took, excerpt, forecast, shortened
-from invr_tasks.run import OnStep, check_parts, prepare, renewed
+from invr_tasks.part_fits import Orders
+from invr_tasks.preview import Planned, Took, excerpt, forecast, planned, shortened
+from invr_tasks.run import OnStep, prepare, renewed
 from invr_tasks.shots import Joined
 from invr_tasks.task import Source, Task
 
@@ -24,6 +25,8 @@ class Preview:
         seconds: length of the excerpt.
         model: as it is asked for.
         config: how long the whole is to be fitted.
+        piece: frames that a part of the whole may have.
+        cuts: seconds at which the whole is cut; those that would be found are not known.
         on_note: is told what the excerpt is.
 
     Raises:
@@ -37,11 +40,12 @@ class Preview:
         seconds: float,
         model: ModelConfig,
         config: FitConfig,
+        piece: int,
+        cuts: Sequence[float],
         on_note: Callable[[str], None],
     ) -> None:
-        self._whole, clip = prepare(renewed(task), whole), whole.video
-        check_parts(task, self._whole, model)
-        self._model, self._config = solved_for(self._whole.observation, model, config), config
+        clip = whole.video
+        self._fits = planned(renewed(task), whole, cuts_at(clip, cuts), Orders(piece, model, config))
         self.steps, self.fitting, self._until = 0, 0.0, 0.0
         self.source = excerpt(whole, seconds, task.minimum_frames)
         video = self.source.video
@@ -49,16 +53,13 @@ class Preview:
         on_note(f"preview: {self.span}, {len(video)} of {len(clip)} frames, at {_size(video.size)}")
         self._of = f"{len(clip)} frames of {_size(clip.size)}"
         try:
-            self._part = prepare(renewed(task), self.source)
+            part = prepare(renewed(task), self.source)
         except OutOfSpan as error:
             raise BadInput(
                 f"{error}; --preview is of {self.span} alone: ask for instants in it, or leave it out"
             ) from error
-
-    @property
-    def config(self) -> FitConfig:
-        """How long the excerpt is to be fitted."""
-        return shortened(self._config, *(len(job.observation.video) for job in (self._whole, self._part)))
+        self.config = shortened(config, len(clip), len(part.observation.video))
+        self._excerpt = Planned(part, solved_for(part.observation, model, self.config), self.config)
 
     def watched(self, on_step: OnStep) -> OnStep:
         """The same callback; the steps that it is told of, and their seconds, are counted."""
@@ -72,12 +73,7 @@ class Preview:
         return watch
 
     def cuts(self, given: tuple[float, ...]) -> tuple[float, ...]:
-        """Those of these seconds that are in the excerpt.
-
-        Raises:
-            BadInput: if one is not even in the whole clip.
-        """
-        cuts_at(self._whole.observation.video, given)
+        """Those of these seconds that are in the excerpt."""
         first, last = self.source.video.span
         return tuple(second for second in given if first < second <= last)
 
@@ -90,7 +86,7 @@ class Preview:
             reading: seconds that the opening of the whole clip has taken.
         """
         took = Took(result.alone.seconds if result.alone else self.fitting, self.steps, rendering)
-        would = forecast(self._whole, self._part, self._model, self._config, took)
+        would = forecast(self._fits, self._excerpt, took)
         free = "" if would.free is None else f", with {_bytes(would.free)} free"
         enough = "" if would.free is None or would.memory <= would.free else ": TOO MUCH"
         return (

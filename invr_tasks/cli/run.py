@@ -129,7 +129,8 @@ def run_one(
         if crew is not None and config.device == "cuda":  # of its workers; here the answer is rendered by what there is
             config = replace(config, device="auto")
         if parsed.preview is not None and model is not None:
-            preview = Preview(task, source, parsed.preview, model, config, reporter.note)
+            piece, given = parsed.clip.piece, () if parsed.clip.no_shots else parsed.clip.cuts or ()
+            preview = Preview(task, source, parsed.preview, model, config, piece, given, reporter.note)
             source, config = preview.source, preview.config
         asked = bool(parsed.confidence or parsed.report)
         result: Any
@@ -205,13 +206,11 @@ def _goes_on(kept: Kept | None) -> Iterator[None]:
     except KeyboardInterrupt as stop:
         if kept is None or not kept.begun:
             raise
-        raise KeyboardInterrupt(f"stopped; `invr resume {kept.folder}` goes on from here") from stop
+        raise KeyboardInterrupt(f"stopped; `{kept.again}` goes on from here") from stop
     except (BadOutput, NotEnoughMemory) as cause:
         if kept is None or not kept.begun:
             raise
-        raise type(cause)(
-            f"{cause}; what is fitted is kept, and `invr resume {kept.folder}` goes on from it"
-        ) from cause
+        raise type(cause)(f"{cause}; what is fitted is kept, and `{kept.again}` goes on from it") from cause
 
 
 def _facts(parsed: Any, extras: Further, seconds: float) -> dict[str, object]:

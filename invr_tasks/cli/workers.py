@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import tyro
 
 from invr_core.errors import BadInput
+from invr_tasks.cli.blame import say
 
 if TYPE_CHECKING:
     from invr_tasks.engine import Crew
@@ -65,7 +66,11 @@ class EngineOptions:
             self._refuse_single(device)
         if cards and workers > len(cards):
             raise BadInput(f"--workers {workers}: there are {len(cards)} GPUs; give no more workers, or --device cpu")
-        return Crew("local", workers, self.threads or max(_cores() // workers, 1), bool(cards))
+        cores = _cores()
+        threads = self.threads or max(cores // workers, 1)
+        if workers * threads > cores:
+            say("warning", f"{workers} workers of {threads} threads each share {cores} cores; fewer would be as fast")
+        return Crew("local", workers, threads, bool(cards))
 
     def _refuse_single(self, device: str) -> None:
         if device.startswith("cuda:"):

@@ -65,6 +65,21 @@ def test_a_frame_that_does_not_fit_is_not_decoded(tmp_path: Path, monkeypatch: p
         open_video(tmp_path / "large.png")
 
 
+def test_a_file_that_is_larger_than_any_picture_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "long.png"
+    path.write_bytes(png(10, 10, 8, 2, bytes(310)))
+    os.truncate(path, 64 << 20)
+    assert open_video(path).size == (10, 10)
+    monkeypatch.setattr(Path, "read_bytes", lambda path: pytest.fail("it was read"))
+    monkeypatch.setattr(bounds, "ASKED", 1 << 20)
+    monkeypatch.setattr(bounds, "available", lambda device: 1 << 25)
+    with pytest.raises(NotEnoughMemory, match=r"long.png has 0\.1 GiB and 0\.0 GiB are free"):
+        open_video(path)
+    os.truncate(path, bounds.MOST_BYTES + 1)
+    with pytest.raises(BadFile, match=r"long.png has 1,073,741,825 bytes; an image of 134,217,728 pixels"):
+        open_video(path)
+
+
 def test_the_pages_of_a_tiff_are_counted_before_they_are_decoded(tmp_path: Path) -> None:
     path = tmp_path / "pages.tif"
     path.write_bytes(tiff(14, 10, 3))

@@ -19,6 +19,7 @@ import waiting
 from invr_core.errors import BadInput, NotEnoughMemory, Unsupported
 from invr_core.io import open_video
 from invr_tasks.cli import spread
+from invr_tasks.cli.ahead import keep_part
 from invr_tasks.cli.workers import EngineOptions
 from invr_tasks.engine import Crew, Done, Piece, distribute, order, outcome
 from invr_tasks.engine.piece import performed, versions
@@ -154,11 +155,17 @@ def test_without_ray_it_is_said_how_to_have_it(monkeypatch: pytest.MonkeyPatch) 
     ],
 )
 def test_a_machine_is_shared_out_and_not_overbooked(
-    monkeypatch: pytest.MonkeyPatch, options: EngineOptions, cards: int, crew: Crew | None
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    options: EngineOptions,
+    cards: int,
+    crew: Crew | None,
 ) -> None:
     monkeypatch.setattr("invr_tasks.cli.workers._cards", lambda device: range(cards))
     monkeypatch.setattr("invr_tasks.cli.workers._cores", lambda: 8)
     assert options.crew("auto", 10) == crew
+    too_many = "invr: warning: 16 workers of 1 threads each share 8 cores; fewer would be as fast\n"
+    assert capsys.readouterr().err == (too_many if options.workers == 16 else "")
 
 
 def test_no_two_workers_share_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -213,6 +220,18 @@ def test_a_long_clip_by_two_workers_has_the_bytes_of_one(invr: Any, clips: None)
     Path("two.mp4").unlink()
     assert invr("resume", "RUN", "--quiet")[0] == 0
     assert contents("RUN") == parts and Path("one.mp4").read_bytes() == Path("two.mp4").read_bytes()
+
+
+def test_a_part_that_is_kept_is_not_fitted_again_by_the_one_who_is_given_it_anew(
+    invr: Any, clips: None, fits: Any
+) -> None:
+    words = ["fakeslow", "long.mkv", "out.mkv", *FIT, "--piece", "12", "--no-shots", "--quiet"]
+    assert invr("run", *words, "--keep", "RUN")[0] == 0
+    parts, done = contents("RUN"), len(fits.calls)
+    Path("RUN/part-0002.invr").unlink()
+    for which in range(3):
+        keep_part(words, "RUN", [], which)
+    assert contents("RUN") == parts and len(fits.calls) == done + 1
 
 
 # ------------------------------------------------------------------ what workers refuse, and what is a bug of theirs

@@ -7,21 +7,25 @@ from dataclasses import replace
 
 import pytest
 import torch
+from standins import Own
 from torch import Tensor
 
 from invr_core.fitting import LEAST_STEPS, FitConfig, default_steps, solved_for
 from invr_core.masks import Box, box_mask
 from invr_core.memory import estimate
-from invr_core.models.base import Geometry
+from invr_core.models.base import Geometry, ModelConfig
 from invr_core.models.cwrnn import CWRNN
 from invr_core.observation import Observation
 from invr_core.query import Query, subdivide
 from invr_core.video import Video
-from invr_tasks.preview import Took, excerpt, forecast, shortened
+from invr_tasks.part_fits import Orders
+from invr_tasks.pieces import parts_of
+from invr_tasks.preview import Planned, Took, excerpt, forecast, planned, shortened
 from invr_tasks.run import Job
-from invr_tasks.task import Source
+from invr_tasks.task import NoOptions, Source
 
 Make = Callable[..., Video]
+SMALL, DEFAULT = CWRNN(params=20_000), FitConfig(device="cpu")
 
 
 def indices(part: Video, clip: Video) -> list[int]:
@@ -116,10 +120,22 @@ def test_each_frame_is_looked_at_as_often_but_for_a_least_length(whole: FitConfi
 
 
 # ------------------------------------------------------------------ what the whole would take
-def job(frames: int, height: int, width: int, factor: int = 1) -> Job:
-    """Of a clip that nobody reads."""
-    clip = Video(torch.arange(frames) / 25, (height, width), lambda ids: torch.zeros(len(ids), 3, height, width))
-    return Job(Observation(clip), Query(subdivide(clip.times, factor)))
+def plan(
+    config: FitConfig, frames: int, height: int, width: int, model: ModelConfig = SMALL, factor: int = 1
+) -> Planned:
+    """A fit to a clip that nobody reads."""
+    asked = Observation(clip(frames, height, width))
+    query = Query(subdivide(asked.video.times, factor))
+    return Planned(Job(asked, query), solved_for(asked, model, config), config)
+
+
+def clip(frames: int, height: int, width: int) -> Video:
+    """That cannot be read."""
+
+    def read(indices: Sequence[int]) -> Tensor:
+        raise AssertionError("a frame was read")
+
+    return Video(torch.arange(frames) / 25, (height, width), read)
 
 
 @pytest.mark.parametrize(
@@ -127,26 +143,44 @@ def job(frames: int, height: int, width: int, factor: int = 1) -> Job:
     [(FitConfig(steps=300), 300 * 0.5 * 4), (FitConfig(minutes=7), 420.0)],
 )
 def test_the_time_of_the_whole_is_that_of_its_pixels(config: FitConfig, fitting: float) -> None:
-    whole, part = job(101, 64, 96, 2), job(11, 32, 48, 2)
-    model = solved_for(whole.observation, CWRNN(params=20_000), config)
-    found = forecast(whole, part, model, config, Took(fitting=10, steps=20, rendering=3))
+    whole, part = plan(config, 101, 64, 96, factor=2), plan(config, 11, 32, 48, factor=2)
+    found = forecast([whole], part, Took(fitting=10, steps=20, rendering=3))
     assert found.fitting == pytest.approx(fitting)
     assert found.rendering == pytest.approx(3 * 201 / 21 * 4)
 
 
 def test_a_fit_of_no_given_length_is_as_long_as_the_fit_would_make_it() -> None:
-    whole, part = job(200, 64, 96), job(3, 64, 96)
-    model = solved_for(whole.observation, CWRNN(params=20_000), FitConfig(device="cpu"))
-    found = forecast(whole, part, model, FitConfig(device="cpu"), Took(fitting=6, steps=60, rendering=1))
-    batch, geometry = model.recipe.batch, Geometry.of(whole.observation)
-    steps = default_steps(model, geometry, batch, torch.device("cpu"))
+    whole, part = plan(DEFAULT, 200, 64, 96), plan(DEFAULT, 3, 64, 96)
+    found = forecast([whole], part, Took(fitting=6, steps=60, rendering=1))
+    steps = default_steps(whole.model, Geometry.of(whole.job.observation), whole.batch, torch.device("cpu"))
     assert steps > LEAST_STEPS
-    assert found.fitting == pytest.approx(steps * 0.1 * batch / min(batch, 3))
+    assert found.fitting == pytest.approx(steps * 0.1 * whole.batch / min(whole.batch, 3))
 
 
 def test_the_memory_is_that_of_the_whole_fit() -> None:
-    whole, part = job(101, 64, 96), job(11, 32, 48)
     config = FitConfig(minutes=1)
-    model = solved_for(whole.observation, CWRNN(), config)
-    found = forecast(whole, part, model, config, Took(1, 1, 1))
-    assert found.memory == estimate(model, Geometry.of(whole.observation), model.recipe.batch)
+    whole = plan(config, 101, 64, 96, CWRNN())
+    found = forecast([whole], plan(config, 11, 32, 48, CWRNN()), Took(1, 1, 1))
+    assert found.memory == estimate(whole.model, Geometry.of(whole.job.observation), whole.batch)
+
+
+def test_a_long_clip_takes_the_time_of_all_its_parts_and_the_memory_of_one() -> None:
+    task, orders = Own(NoOptions()), Orders(model=CWRNN(), fit_config=DEFAULT)
+    source = Source(clip(15_000, 360, 640))
+    fits = planned(task, source, (400,), orders)
+    parts = parts_of(15_000, (400,), orders.piece)
+    assert len(fits) == len(parts) > 100
+    assert [len(fit.job.observation.video) for fit in fits] == list(map(len, parts))
+    took, excerpt = Took(fitting=6, steps=60, rendering=1), plan(DEFAULT, 25, 180, 320, CWRNN())
+    found, alone = forecast(fits, excerpt, took), [forecast([fit], excerpt, took) for fit in fits]
+    assert found.fitting == pytest.approx(sum(one.fitting for one in alone))
+    assert found.memory == max(one.memory for one in alone) < 4 << 30
+    short = forecast(planned(task, Source(clip(160, 360, 640)), (), orders), excerpt, took)
+    assert found.fitting == pytest.approx(short.fitting * sum(map(len, parts)) / 160, rel=0.1)
+
+
+def test_minutes_are_for_all_parts_together() -> None:
+    config = FitConfig(minutes=7, device="cpu")
+    fits = planned(Own(NoOptions()), Source(clip(500, 64, 96)), (), Orders(model=SMALL, fit_config=config))
+    assert len(fits) > 3
+    assert forecast(fits, plan(config, 11, 32, 48), Took(10, 20, 3)).fitting == pytest.approx(420)

@@ -6,6 +6,7 @@ import errno
 import fcntl
 import json
 import os
+import shlex
 import shutil
 import signal
 import subprocess
@@ -313,6 +314,19 @@ def test_a_folder_of_images_has_a_fingerprint_too(invr: Any, make_video: Callabl
     assert fingerprint(Path("frames")) == before
     shutil.copy("frames/000001.png", "frames/000003.png")
     assert fingerprint(Path("frames")) != before
+
+
+def test_a_folder_chooses_no_code(invr: Any, source: Path) -> None:
+    code = Path("mine.py")
+    code.write_text("from standins import Own\n")
+    words = ["run", "./mine.py:Own", *COMMAND[1:], "--steps", "3", "--keep", "RUN", "--quiet"]
+    assert invr(*words) == (0, "", "")
+    code.write_text("from pathlib import Path\nfrom standins import Own\nPath('ran').touch()\n")
+    again = f"invr resume {Path('RUN').resolve()} --task ./mine.py:Own"
+    assert f"which is code that it names; if that is yours: `{again}`" in invr.refuses("resume", "RUN")
+    assert "is a run of './mine.py:Own', not of 'mine:Own'" in invr.refuses("resume", "RUN", "--task", "mine:Own")
+    assert not Path("ran").exists()
+    assert invr(*shlex.split(again)[1:], "--quiet") == (0, "", "") and Path("ran").exists()
 
 
 def test_other_libraries_are_told(invr: Any, kept: None) -> None:
