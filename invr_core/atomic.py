@@ -164,7 +164,7 @@ def _place(target: Path, put: Callable[[], object], after: ExitStack) -> None:
 def _drop_file(private: Path, handle: int) -> None:
     os.close(handle)
     with suppress(OSError):
-        private.unlink(missing_ok=True)
+        private.unlink()
 
 
 def _drop_folder(private: Path, handle: int) -> None:

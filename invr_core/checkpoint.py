@@ -23,7 +23,7 @@ EVERY = 45.0
 
 
 class Checkpoints:
-    """The last two states of one fit.
+    """The last two states of one fit. The first is due as long after this is made: what comes before the steps counts.
 
     Args:
         path: of the newer one; the older lies beside it.
@@ -66,8 +66,8 @@ class Checkpoints:
                 path.unlink()
             else:
                 self.tell(f"going on after step {loop.count}")
+                self._saved = time.monotonic()
                 break
-        self._saved = time.monotonic()
 
     def clear(self) -> None:
         """Remove both, once what they lead to is kept."""

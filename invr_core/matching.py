@@ -80,5 +80,5 @@ def dense_flow(method: cv2.DenseOpticalFlow, old: NDArray[np.uint8], new: NDArra
 
 
 def _grey(picture: Tensor) -> NDArray[np.uint8]:
-    array = (picture[0].detach().clamp(0, 1) * 255).round().to(torch.uint8).permute(1, 2, 0).cpu().numpy()
+    array = (picture.detach().squeeze(0).clamp(0, 1) * 255).round().to(torch.uint8).permute(1, 2, 0).cpu().numpy()
     return np.asarray(cv2.cvtColor(np.ascontiguousarray(array), cv2.COLOR_RGB2GRAY), np.uint8)

@@ -156,8 +156,9 @@ def main() -> None:
                 shutil.copytree(place / "kept", place / "out", dirs_exist_ok=True)
             old = {path.name: digest(path) for path in (place / "out").iterdir() if path.name in names}
             if not kill(kind, place, seconds[kind], dice):
-                found["done before it was killed"] += 1
-            done += 1
+                found["done before it was killed"] += 1  # which counts as none
+            else:
+                done += 1
             for each in names:
                 became = state(place / "out" / each, old)
                 found[became] += 1

@@ -3,9 +3,10 @@
     nice python docs/benchmarks/killed_fits.py --kills 200 >> docs/benchmarks/killed_fits.jsonl
 
 A clip is fitted in three pieces and rendered by a real process that keeps its state many times a second, and is killed
-by SIGKILL at a random moment of its life. Then ``invr resume`` goes on, and is killed as well, until one comes to
-its end. After each kill the output's name must hold nothing, and after the last what an undisturbed run wrote, byte for
-byte; beside it nothing may be left. One JSON line; the exit code is 1 if anything broke.
+by SIGKILL: half of the times at a random moment of its life, half soon after it has kept a new state. Then
+``invr resume`` goes on, and is killed as well, until one comes to its end. After each kill the output's name must hold
+nothing, and after the last what an undisturbed run wrote, byte for byte; beside it nothing may be left. One JSON line;
+the exit code is 1 if anything broke.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 
 import torch
@@ -46,6 +48,17 @@ def start(place: Path, words: list[str], every: float) -> subprocess.Popen[bytes
     program = [sys.executable, "-c", PROGRAM.format(every=every), *words]
     piped = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE}
     return subprocess.Popen(program, cwd=place, start_new_session=True, **piped)
+
+
+def wait_for_a_state(process: subprocess.Popen[bytes], place: Path) -> None:
+    """Until the fit that is going on keeps one that was not there, or it is over."""
+    states = {path: path.stat().st_mtime_ns for path in (place / "RUN").glob("*.checkpoint")}
+    while process.poll() is None:
+        for path in (place / "RUN").glob("*.checkpoint"):
+            with suppress(FileNotFoundError):
+                if path.stat().st_mtime_ns != states.get(path):
+                    return
+        time.sleep(0.01)
 
 
 def end(process: subprocess.Popen[bytes], after: float | None) -> tuple[int, str]:
@@ -81,7 +94,11 @@ def killed_through(place: Path, whole: bytes, seconds: float, dice: random.Rando
     """One run, killed until it comes to its end: the faults; kills are counted in ``at``."""
     words, every = [*BEGIN, "--keep", "RUN"], dice.choice((0.0, 0.05, 0.5))
     for _ in range(dice.randrange(4, 12)):
-        code, said = end(start(place, words, every), dice.uniform(0.2, 1) * seconds)
+        process, after = start(place, words, every), dice.uniform(0.2, 1) * seconds
+        if dice.random() < 0.5:
+            wait_for_a_state(process, place)
+            after = dice.expovariate(4)
+        code, said = end(process, after)
         if code != -signal.SIGKILL:
             break
         at[stage(place)] += 1

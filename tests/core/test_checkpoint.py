@@ -128,6 +128,26 @@ def test_it_is_kept_now_and_then_only(toy: Any, tmp_path: Path, monkeypatch: pyt
     assert saved == [45, 90]
 
 
+def test_the_time_before_the_first_step_counts_too(toy: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [0.0]
+    monkeypatch.setattr(checkpoint.time, "monotonic", lambda: now[0])
+    keep = Checkpoints(tmp_path / "fit.checkpoint")
+    now[0] = 44.0  # of optical flow
+
+    def a_second(network: Any) -> None:
+        now[0] += 1.0
+
+    toy.before(a_second)
+    saved: list[int] = []
+    save = keep.save
+    monkeypatch.setattr(keep, "save", lambda loop: (saved.append(loop.count), save(loop)))
+    fit(toy.clip(), toy.model, FitConfig(steps=50, device="cpu"), keep=keep)
+    assert saved == [1, 46]
+    now[0] += 44.0
+    fit(toy.clip(), toy.model, FitConfig(steps=60, device="cpu"), keep=keep)
+    assert saved == [1, 46]  # what it went on from is as new
+
+
 # ------------------------------------------------------------------------------ what cannot be read
 @pytest.fixture
 def interrupted(disc_clip: Video, tmp_path: Path) -> Callable[[list[str]], tuple[list[int], bytes]]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import ctypes
 import sys
+from types import SimpleNamespace
 
 import pytest
 import torch
 
-from invr_core.device import flushed_denormals, keep_freed_memory, resolve
+from invr_core.device import fast_bfloat16, flushed_denormals, keep_freed_memory, resolve
 from invr_core.errors import DeviceUnavailable
 from invr_core.fitting import FitConfig, fit
 from invr_core.models.cwrnn import CWRNN
@@ -51,9 +53,26 @@ def test_other_names_are_unknown(monkeypatch: pytest.MonkeyPatch, name: str, cou
         resolve(name)
 
 
-def test_the_allocator_may_be_asked_again() -> None:
+def test_the_allocator_is_asked_once_to_keep_a_gibibyte(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[int, int]] = []
+    monkeypatch.setattr(ctypes, "CDLL", lambda name: SimpleNamespace(mallopt=lambda *words: asked.append(words)))
+    monkeypatch.setattr(sys, "platform", "linux")
+    keep_freed_memory.cache_clear()
     keep_freed_memory()
     keep_freed_memory()
+    trim, mapping = -1, -3  # as malloc.h of glibc numbers them
+    assert sorted(asked) == [(mapping, 1 << 30), (trim, 1 << 30)]
+
+
+def test_another_c_library_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ctypes, "CDLL", lambda name: SimpleNamespace())
+    keep_freed_memory.cache_clear()
+    keep_freed_memory()
+
+
+def test_what_a_gpu_only_emulates_is_not_fast(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: including_emulation)
+    assert not fast_bfloat16(torch.device("cuda"))
 
 
 def smallest() -> float:

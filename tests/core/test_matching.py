@@ -30,6 +30,13 @@ def test_a_motion_is_found_to_a_tenth_of_a_pixel(motion: tuple[float, float], pa
         assert float(wrong.abs().mean()) < 0.1
 
 
+def test_the_whole_range_of_brightness_is_matched() -> None:
+    """Of a texture in which nothing but white and what is nearly white differ."""
+    old, new = (0.9 + 0.1 * picture for picture in pictures(2.0, 0.0))
+    flow = match(old, new)[..., 12:-12, 12:-12]
+    assert float((flow - torch.tensor([2.0, 0.0]).view(1, 2, 1, 1)).abs().mean()) < 0.2
+
+
 def test_matching_both_ways_is_odd() -> None:
     old, new = pictures(2.0, 1.0)
     assert torch.allclose(match_both(old, new), -match_both(new, old))

@@ -77,6 +77,13 @@ def test_salt_and_pepper_is_found_where_it_is(share: float) -> None:
     assert float((found * (1 - where)).sum()) == 0
 
 
+@pytest.mark.parametrize(("value", "found"), [(0, 1), (1, 1), (2, 0), (253, 0), (254, 1), (255, 1)])
+def test_an_impulse_is_black_or_white_to_one_level(value: int, found: int) -> None:
+    frames = torch.full((1, 3, 9, 9), 0.5)
+    frames[..., 4, 4] = value / 255
+    assert float(impulses(frames).sum()) == found
+
+
 def test_a_clean_clip_has_no_impulses() -> None:
     assert float(impulses(clean()).sum()) == 0
 
@@ -104,6 +111,14 @@ def test_the_mean_of_clipped_noise_is_put_right(level: float) -> None:
     assert float((mean - value[:, 0]).abs().max()) > 0.4 * level / 255 / 1.01
 
 
+@pytest.mark.parametrize("level", [0.04, 0.2])
+def test_a_mean_is_put_right_to_a_part_of_a_level(level: float) -> None:
+    value = torch.linspace(0, 1, 97, dtype=torch.float64).view(97, 1)
+    z = torch.linspace(-8, 8, 20_001, dtype=torch.float64)
+    mean = ((value + level * z).clamp(0, 1) * (-z.square() / 2).exp()).sum(1) / (-z.square() / 2).exp().sum()
+    assert float((unclipped(mean, level) - value[:, 0]).abs().max()) < 0.1 / 255
+
+
 def test_without_noise_nothing_is_put_right() -> None:
     picture = torch.rand(1, 3, 8, 8, generator=torch.Generator().manual_seed(0))
     assert torch.equal(unclipped(picture, 0.0), picture)
@@ -112,5 +127,6 @@ def test_without_noise_nothing_is_put_right() -> None:
 def test_noise_that_was_cut_off_is_told_from_noise_that_was_not() -> None:
     dark = 0.1 + 0.1 * clean()
     assert clips(noisy(dark, 0.1).clamp(0, 1), 0.1)
+    assert clips(noisy(1 - dark, 0.1).clamp(0, 1), 0.1)
     assert not clips(0.5 + 0.2 * noisy(dark, 0.1), 0.02)
     assert not clips(dark, 0.0)
