@@ -1,9 +1,10 @@
-"""Cuts found, clip by clip, as JSON lines; beside FFmpeg's ``scdet`` at its own threshold, and with what is no cut.
+"""Cuts found, clip by clip, as JSON lines; beside FFmpeg's ``scdet`` and PySceneDetect, each at its own settings.
 
+    pip install scenedetect==0.7.2
     python docs/benchmarks/cuts.py FOLDER > docs/benchmarks/cuts.jsonl
 
 FOLDER holds clips: video files, or folders of images, at any depth; folders named ``masks`` are left out. After them
-come clips made here out of the shipped one: a cut, a flash, and a pan that starts and stops at once.
+come clips made here out of the shipped one: a cut, and what is none: a flash, and a pan that starts and stops at once.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import json
 import time
 from collections.abc import Iterator
 from fractions import Fraction
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,7 @@ import numpy as np
 import torch
 from av.filter import Graph
 from av.video.format import VideoFormat
+from scenedetect import AdaptiveDetector, ContentDetector, FrameTimecode
 
 from invr_core.io import open_video
 from invr_core.shots import find_cuts
@@ -55,6 +58,16 @@ def scdet(video: Video) -> list[int]:
     return found
 
 
+def pyscenedetect(video: Video, detector: Any) -> list[int]:
+    """The frames that one of PySceneDetect's detectors takes for the first of a shot."""
+    found = []
+    for index in range(len(video)):
+        picture = (video.read([index])[0].permute(1, 2, 0) * 255).round().to(torch.uint8).numpy()
+        found += detector.process_frame(FrameTimecode(index, 25.0), np.ascontiguousarray(picture[..., ::-1]))
+    found += detector.post_process(FrameTimecode(len(video) - 1, 25.0))
+    return [time.frame_num for time in found]
+
+
 def clips(folder: Path) -> Iterator[tuple[str, Video]]:
     """Those in a folder, then those made here."""
     for path in sorted(folder.rglob("*")):
@@ -79,7 +92,16 @@ def main() -> None:
         began = time.process_time()
         cuts = find_cuts(video)
         seconds = time.process_time() - began
-        line = {"clip": name, "frames": len(video), "cuts": cuts, "scdet": scdet(video), "seconds": round(seconds, 3)}
+        line = {
+            "clip": name,
+            "frames": len(video),
+            "cuts": cuts,
+            "seconds": round(seconds, 3),
+            "scdet": scdet(video),
+            "pyscenedetect_adaptive": pyscenedetect(video, AdaptiveDetector()),
+            "pyscenedetect_content": pyscenedetect(video, ContentDetector()),
+            "versions": {"av": av.__version__, "scenedetect": version("scenedetect")},
+        }
         print(json.dumps(line), flush=True)
 
 

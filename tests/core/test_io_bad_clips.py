@@ -96,6 +96,20 @@ def test_a_codec_that_nobody_knows_is_refused(tmp_path: Path) -> None:
         open_video(path)
 
 
+def test_a_pixel_format_that_nobody_knows_is_refused(tmp_path: Path) -> None:
+    with av.open(str(tmp_path / "in.avi"), "w") as container:
+        stream: Any = container.add_stream("rawvideo", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 16, 16, "yuv420p"
+        frame = av.VideoFrame(16, 16, "yuv420p")
+        frame.pts, frame.time_base = 0, Fraction(1, 25)
+        container.mux(stream.encode(frame))
+    path = tmp_path / "in.avi"
+    assert open_video(path).size == (16, 16) and b"I420" in path.read_bytes()
+    path.write_bytes(path.read_bytes().replace(b"I420", b"ZZZZ"))
+    with pytest.raises(BadFile, match=r"in.avi .*convert it"):
+        open_video(path)
+
+
 @pytest.mark.parametrize("pixels", ["gray", "gray10le", "nv12", "yuv410p", "monob", "rgb565le", "uyvy422", "xyz12le"])
 def test_rare_pixel_formats_are_read(tmp_path: Path, pixels: str) -> None:
     with av.open(str(tmp_path / "in.nut"), "w") as container:

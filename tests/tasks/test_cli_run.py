@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -175,18 +176,45 @@ def test_a_folder_is_written_for_a_name_with_a_slash(invr: Any, fits: Any, clip:
     assert sorted(path.name for path in Path("out.d").iterdir())[-1] == "000006.png"
 
 
-@pytest.mark.parametrize("task", ["fakeslow", "interpolate", "denoise", "upscale"])
+@pytest.mark.parametrize("task", ["fakeslow", "interpolate", "inpaint", "denoise", "upscale"])
 def test_sound_comes_along_unless_it_is_not_wanted(invr: Any, fits: Any, task: str) -> None:
     sounding(Path("in.mp4"))
+    hole = ["--box", "2,2,4,4"] if task == "inpaint" else []
     for output in ("out.mp4", "out.mkv"):
-        assert invr("run", task, "in.mp4", output, "--quiet") == (0, "", "")
+        assert invr("run", task, "in.mp4", output, "--quiet", *hole) == (0, "", "")
         assert kinds(Path(output)) == ["video", "audio"]
         given, copy = held(Path("in.mp4"), "audio"), held(Path(output), "audio")
         assert copy.data[-8:] == given.data[-8:] and copy.stamps[-8:] == pytest.approx(given.stamps[-8:], abs=6e-4)
-        assert invr("run", task, "in.mp4", output, "--quiet", "--no-audio") == (0, "", "")
+        assert invr("run", task, "in.mp4", output, "--quiet", "--no-audio", *hole) == (0, "", "")
         assert kinds(Path(output)) == ["video"]
-    code, _, err = invr("run", task, "in.mp4", "frames")
+    code, _, err = invr("run", task, "in.mp4", "frames", *hole)
     assert code == 0 and "invr: frames: it holds no sound; that of in.mp4 is left out" in err
+
+
+@pytest.mark.parametrize("task", ["interpolate", "inpaint", "denoise", "upscale"])
+def test_a_clip_one_pixel_wide_is_a_clip(invr: Any, make_video: Callable[..., Video], task: str) -> None:
+    make_video(4, 24, 1).save("thin.mkv")
+    hole = ["--box", "0,2,1,4"] if task == "inpaint" else []
+    words = ["thin.mkv", "out.mkv", "--steps", "2", "--device", "cpu", "--quiet", *hole]
+    assert invr("run", task, *words) == (0, "", "")
+    assert open_video("out.mkv").size == ((48, 2) if task == "upscale" else (24, 1))
+
+
+@pytest.mark.parametrize("name", ["out.mp4", "out.mkv", "out.gif"])
+def test_where_there_is_no_room_the_old_output_stays(invr: Any, fits: Any, clip: str, name: str) -> None:
+    assert invr("run", "fakeslow", clip, f"whole{name}", "--quiet") == (0, "", "")
+    size, there = Path(f"whole{name}").stat().st_size, sorted([*Path().iterdir(), Path(name)])
+    Path(name).write_bytes(b"old")
+    before, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    for room in (20, size // 2, size - 20):
+        resource.setrlimit(resource.RLIMIT_FSIZE, (room, hard))
+        try:
+            code, out, err = invr("run", "fakeslow", clip, name)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (before, hard))
+        assert (code, out) == (2, "") and "Traceback" not in err
+        assert err.splitlines()[-1].endswith(f"{name} cannot be written: File too large; choose another place")
+        assert Path(name).read_bytes() == b"old" and sorted(Path().iterdir()) == there
 
 
 @pytest.mark.parametrize(
