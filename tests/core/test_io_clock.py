@@ -75,3 +75,14 @@ def test_ticks_of_arbitrary_times_are_microseconds() -> None:
     counts, tick, _ = ticks(times)
     assert tick == FINEST
     assert counts.tolist() == [123457, 200000, 350000]
+
+
+def test_frames_an_hour_apart_have_ticks_too() -> None:
+    count, tick, rate = ticks(torch.tensor([0.0, 3600.0], dtype=torch.float64))
+    assert (count * float(tick)).tolist() == [0, 3600] and rate == 1
+
+
+def test_the_ticks_of_the_file_are_tried_as_they_are() -> None:
+    base = Fraction(1001, 30_000)
+    count, tick, _ = ticks(torch.tensor([0, 2, 5], dtype=torch.float64) * float(base), base)
+    assert (count.tolist(), tick) == ([0, 2, 5], base)

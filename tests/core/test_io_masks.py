@@ -31,7 +31,7 @@ def half(height: int = 16, width: int = 24) -> np.ndarray:
 def test_an_image_holds_for_all_frames(tmp_path: Path, make_video: Make) -> None:
     clip = make_video(times=[1.0, 1.5, 3.0], frames=3)
     mask = open_mask(picture(tmp_path / "m.png", half()), clip)
-    assert (len(mask), mask.channels, mask.size) == (3, 1, (16, 24))
+    assert (len(mask), mask.channels, mask.depth, mask.size) == (3, 1, 8, (16, 24))
     assert torch.equal(mask.times, clip.times)
     expected = torch.from_numpy(half() > 0).float().expand(3, 1, -1, -1)
     assert torch.equal(mask.frames(), expected)
