@@ -34,8 +34,9 @@ SAID = {
 """What a wheel carries beside the code that its metadata speaks of."""
 HEAD = """# Licences
 
-Written by `python docs/licences.py` from the metadata of what `constraints.txt` installs on Linux with the CPU build of
-torch; other platforms bring others (the CUDA build of torch brings NVIDIA's own, which are proprietary).
+Written by `python docs/licences.py` from the metadata of what `.ci/lock.txt` installs on Linux with Python 3.11, and of
+the CPU build of torch; other platforms and Pythons bring others (the CUDA build of torch brings NVIDIA's own, which are
+proprietary).
 
 **PyAV's wheel carries FFmpeg with GPL codecs** (libx264, libx265). `invr` is Apache-2.0 and asks for PyAV as a library;
 whoever hands on both *together*, in an image or an installer, hands on GPL code, and the GPL holds for that whole.

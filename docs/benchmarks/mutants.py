@@ -1,6 +1,6 @@
 """Mutants of `invr_core`: one small fault at a time is put into a module, and its tests have to notice.
 
-    pip install cosmic-ray
+    pip install 'cosmic-ray==8.7.*'
     nice python docs/benchmarks/mutants.py >> docs/benchmarks/mutants.jsonl
     nice python docs/benchmarks/mutants.py --module query --most 1000
 

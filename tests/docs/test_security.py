@@ -1,15 +1,20 @@
-"""The page of licences names what is installed; the audit says what it does not know."""
+"""The page of licences names what is installed, as locked; the audit says what it does not know."""
 
 from __future__ import annotations
 
 import json
+import re
 import sys
 from pathlib import Path
 from types import ModuleType
 
 import pytest
+from packaging.requirements import Requirement
 
 DOCS = Path(__file__).parents[2] / "docs"
+LOCK = DOCS.parent / ".ci" / "lock.txt"
+OF_THE_PAGE = {"sys_platform": "linux", "python_version": "3.11", "python_full_version": "3.11.7"}
+"""Where what the page lists was installed, in the terms of the markers of the lock."""
 
 
 @pytest.fixture
@@ -32,6 +37,17 @@ def test_the_page_names_all_that_runs_with_invr(scripts: tuple[ModuleType, Modul
     }
     assert not missing, f"run `python docs/licences.py > docs/licences.md`: {sorted(missing)} are not on it"
     assert "| not said |" not in page and "GPL codecs" in page
+
+
+@pytest.mark.skipif(not LOCK.exists(), reason="not a checkout: there is no .ci/lock.txt")
+def test_the_page_has_the_versions_of_the_lock() -> None:
+    pins = [Requirement(line) for line in re.findall(r"^([a-z0-9].*?) \\$", LOCK.read_text(), re.MULTILINE)]
+    locked = {pin.name: pin.specifier for pin in pins if pin.marker is None or pin.marker.evaluate(OF_THE_PAGE)}
+    page = (DOCS / "licences.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| ([a-z0-9][\w.-]*) \| ([0-9]\S*) \|", page, re.MULTILINE)
+    other = {name: version for name, version in rows if name in locked and version not in locked[name]}
+    assert other == {}, "install what the lock says, with Python 3.11: `python docs/licences.py > docs/licences.md`"
+    assert {name for name, _ in rows} - locked.keys() <= {"pip", "torch"}  # which are not in the lock
 
 
 def test_the_bill_of_materials_holds_each_once(
