@@ -12,7 +12,8 @@ see `invr_core.quantise`.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -94,8 +95,30 @@ def load(path: str | Path, device: str | torch.device = "cpu") -> Fitted:
         DeviceUnavailable: if the device is not on this machine.
     """
     place = resolve(str(device))
-    try:
+    with _named(path):
         return _load(Path(path)).to(place)
+
+
+def geometry_of(path: str | Path) -> Geometry:
+    """The clip that a file says it was fitted to: its header alone is read, so that many files are soon looked through.
+
+    Args:
+        path: of the file. What it says is checked, but not compared with its numbers: `load` does that.
+
+    Raises:
+        BadFile: if it is missing, is not such a file, or says what cannot be.
+    """
+    with _named(path):
+        _check_container(Path(path))
+        with _opened(Path(path)) as file:
+            return Header.parse((file.metadata() or {}).get(KEY)).geometry
+
+
+@contextmanager
+def _named(path: str | Path) -> Iterator[None]:
+    """What is wrong with a file, with its name."""
+    try:
+        yield
     except BadFile as cause:
         raise BadFile(f"{path}: {cause}") from cause
     except RecursionError as cause:
@@ -104,21 +127,28 @@ def load(path: str | Path, device: str | torch.device = "cpu") -> Fitted:
         raise BadFile(f"{path}: cannot be read ({cause.strerror or cause})") from cause
 
 
-def _load(path: Path) -> Fitted:
-    _check_container(path)
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:
+    """The container, to be read."""
     try:
         with safe_open(path, framework="pt") as file:
-            header = Header.parse((file.metadata() or {}).get(KEY))
-            config = header.solved_config()
-            expected = _expected(config, header.geometry)
-            declared = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118
-            if header.bits == FULL_BITS:
-                _check_shapes(declared, expected)
-            else:
-                _check_packed(declared)
-            tensors = {name: file.get_tensor(name) for name in declared}
+            yield file
     except SafetensorError as cause:
         raise BadFile(f"cut short, damaged, or not a {SUFFIX} file ({_said(cause)})") from cause
+
+
+def _load(path: Path) -> Fitted:
+    _check_container(path)
+    with _opened(path) as file:
+        header = Header.parse((file.metadata() or {}).get(KEY))
+        config = header.solved_config()
+        expected = _expected(config, header.geometry)
+        declared = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118
+        if header.bits == FULL_BITS:
+            _check_shapes(declared, expected)
+        else:
+            _check_packed(declared)
+        tensors = {name: file.get_tensor(name) for name in declared}
     if header.checksum != checksum(header.content, tensors):
         raise BadFile("damaged: its checksum does not match what it holds; copy or fit it again")
     if header.bits != FULL_BITS:

@@ -79,7 +79,7 @@ class Kept:
             BadFile: if there is none, or its record is damaged.
             BadInput: if an input has changed, or another process is at work on it.
         """
-        found = _record(Path(folder))
+        found = read_record(Path(folder))
         kept = cls(Path(folder).resolve(), *(found[name] for name in ("command", "place", "inputs", "versions")))
         for name, before in kept.inputs.items():
             _require_same(Path(kept.place) / name, before, folder)
@@ -192,18 +192,15 @@ def fingerprint(path: Path) -> dict[str, Any]:
     }
 
 
-def _require_same(path: Path, before: Any, folder: str) -> None:
-    now = fingerprint(path)
-    if now != before:
-        what = [name for name, value in now.items() if not isinstance(before, dict) or before.get(name) != value]
-        raise BadInput(
-            f"{path} is not what it was when this run began (its {', '.join(what)} changed): what {folder} keeps is of "
-            "no use for it; put the old file back, or begin anew with another --keep"
-        )
+def read_record(folder: Path) -> dict[str, Any]:
+    """The record of a run, each entry of the type that it should have; it may come from a stranger.
 
+    Args:
+        folder: of the run.
 
-def _record(folder: Path) -> dict[str, Any]:
-    """The record of a run, each entry of the type that it should have."""
+    Raises:
+        BadFile: if there is none, or it is damaged.
+    """
     path = folder / RECORD
     try:
         if path.stat().st_size > LONGEST_RECORD:
@@ -229,6 +226,16 @@ def _record(folder: Path) -> dict[str, Any]:
     if not whole:
         raise BadFile(f"{path} is damaged: an entry is missing, or not what it should be")
     return {**found, "command": tuple(command)}
+
+
+def _require_same(path: Path, before: Any, folder: str) -> None:
+    now = fingerprint(path)
+    if now != before:
+        what = [name for name, value in now.items() if not isinstance(before, dict) or before.get(name) != value]
+        raise BadInput(
+            f"{path} is not what it was when this run began (its {', '.join(what)} changed): what {folder} keeps is of "
+            "no use for it; put the old file back, or begin anew with another --keep"
+        )
 
 
 def _versions() -> dict[str, str]:

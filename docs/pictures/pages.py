@@ -1,7 +1,8 @@
 """Show the page of a run and the viewer: ``python docs/pictures/pages.py [FILE.html] [ADDRESS]`` writes their pictures.
 
 Needs Playwright and Chromium. FILE.html is what ``invr run --report`` wrote, ADDRESS what ``invr view … --out`` says.
-The pictures in this folder are of ``examples/data/bunny.mp4``, by the commands in ``docs/guides/see.md``.
+The pictures in this folder are of ``examples/data/bunny.mp4``, by the commands in ``docs/guides/see.md``; the page of
+the run with ``--params 200k --steps 120`` in place of ``--minutes 1``.
 """
 
 from __future__ import annotations
@@ -20,20 +21,29 @@ POSITION = "1033"
 """Of the viewer's time slider: between two frames."""
 SETTLED = "performance.now() - movedAt > 250 && sides.every((side) => !side.busy && side.asked === side.query())"
 """Whether the viewer shows what is wanted, in full size."""
+MOST_BYTES = 400_000
+"""Of a picture."""
 PATIENCE = 300_000
 """Milliseconds that the viewer may take."""
 
 
 def keep(page: Page, name: str, whole: bool = False) -> None:
-    """What is on the screen, or all of the page."""
-    Image.open(io.BytesIO(page.screenshot(full_page=whole))).convert("RGB").save(HERE / name, quality=85)
+    """What is on the screen, or all of the page; as large as fits in its bytes."""
+    seen = Image.open(io.BytesIO(page.screenshot(full_page=whole))).convert("RGB")
+    for percent in range(100, 20, -5):
+        size = (seen.width * percent // 100, seen.height * percent // 100)
+        out = io.BytesIO()
+        seen.resize(size, Image.Resampling.LANCZOS).save(out, "JPEG", quality=85)
+        if out.tell() <= MOST_BYTES:
+            break
+    (HERE / name).write_bytes(out.getvalue())
 
 
 def show_report(page: Page, file: str) -> None:
-    """The page of a run, as it opens."""
+    """The page of a run, all of it."""
     page.set_viewport_size({"width": 1180, "height": 1260})
     page.goto(Path(file).resolve().as_uri())
-    keep(page, "report.jpg")
+    keep(page, "report.jpg", whole=True)
 
 
 def show_viewer(page: Page, address: str) -> None:

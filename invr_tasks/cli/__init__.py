@@ -25,7 +25,7 @@ COMMANDS = {
     "resume": ("resume", "go on with a run that was kept and did not come to its end: invr resume RUN"),
     "fit": ("fit", "fit a clip into one .invr file: invr fit INPUT FILE.invr"),
     "query": ("query", "ask a .invr file for frames: invr query FILE.invr OUTPUT --fps 120"),
-    "view": ("view", "look at a .invr file in a browser on this machine: invr view FILE.invr"),
+    "view": ("view", "look at what was fitted in a browser on this machine: invr view FILE.invr|RUN"),
     "tasks": ("listing", "list the installed tasks"),
     "models": ("listing", "list the installed models"),
     "new-task": ("new", "write a new task of your own: invr new-task NAME"),

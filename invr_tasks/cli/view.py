@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -11,6 +12,7 @@ import tyro
 from invr_core.errors import BadInput
 from invr_tasks.cli.options import Device, Flag
 from invr_tasks.cli.parse import parse
+from invr_tasks.cli.printed import printable
 
 
 @dataclass(frozen=True)
@@ -18,9 +20,9 @@ class ViewCommand:
     """Look at what was fitted, in a browser on this machine: any instant, part and detail, and the source beside it."""
 
     file: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="FILE.invr|RUN")]
-    """what was fitted, or a folder that holds one such file, as `invr demo` leaves"""
+    """what was fitted, a folder that holds one such file, as `invr demo` leaves, or a run (`--keep RUN`)"""
     source: Annotated[str | None, tyro.conf.arg(metavar="CLIP")] = None
-    """The clip to wipe against; left out, given.* in the folder, if it is there."""
+    """The clip to wipe against; left out, that of the run, or given.* in the folder, if it is there."""
     out: Annotated[str | None, tyro.conf.arg(metavar="FOLDER")] = None
     """Let the page run tasks, and write what comes of them into this folder, beside what is there."""
     port: int = 0
@@ -38,13 +40,21 @@ def view(arguments: list[str]) -> int:
 
     require()
     with listen(parsed.port) as held:
+        from invr_tasks.view.asking import PARTS
+        from invr_tasks.view.found import find
         from invr_tasks.view.jobs import Jobs
-        from invr_tasks.view.opened import find_all, open_all
+        from invr_tasks.view.joined import Joined
+        from invr_tasks.view.opened import open_found
 
-        file, clip = find_all(parsed.file, parsed.source)
-        if parsed.out is not None and clip is None:
+        found = find(Path(parsed.file), parsed.source)
+        if parsed.out is not None and found.clip is None:
             raise BadInput("--out is for what tasks write, and a task needs the clip: name it with --source")
-        opened = open_all(parsed.file, parsed.source, parsed.device)
+        opened = open_found(found, parsed.device)
+        if parsed.out is not None and isinstance(opened.rep, Joined):
+            raise BadInput(f"--out is for what tasks write. {PARTS}")
+        for note in opened.notes:
+            print(f"invr: {printable(note)}", file=sys.stderr)
+        file, clip = found.files[0], found.clip
         jobs = Jobs(opened, file, clip, Path(parsed.out), parsed.device) if parsed.out and clip else None
         serve(opened, held, not parsed.no_browser, lambda text: print(text, flush=True), jobs)
     return 0

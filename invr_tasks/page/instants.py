@@ -30,11 +30,26 @@ class Series:
         name: for the legend.
         times: seconds, increasing.
         psnr: dB at each of them.
+        frames: that there are in all, if these are some of them, evenly spread; 0 if these are all.
     """
 
     name: str
     times: tuple[float, ...]
     psnr: tuple[float, ...]
+    frames: int = 0
+
+    @property
+    def told(self) -> str:
+        """Of how many frames it is, where it is not of all.
+
+        Example:
+            >>> Series("", (0.0, 1.0), (30.0, 31.0), 3).told
+            '; at 2 of 3 frames, evenly spread, so that what lies between them may be worse'
+        """
+        if len(self.times) >= self.frames:
+            return ""
+        count = f"{len(self.times)} of {self.frames} frames"
+        return f"; at {count}, evenly spread, so that what lies between them may be worse"
 
     @classmethod
     def of(cls, name: str, scores: Scores) -> Series:
@@ -80,7 +95,7 @@ def explained(observation: Observation, rep: Representation, name: str) -> Serie
         weight = torch.ones_like(wrong[:, :1]) if observation.weight is None else observation.weight.read([index])
         error = float((weight * wrong).sum() / (weight.sum() * wrong.shape[1]).clamp(min=1.0))
         values.append(CAP if error <= 0 else min(CAP, float(-10 * torch.log10(torch.tensor(error)))))
-    return Series(name, tuple(float(video.times[index]) for index in chosen), tuple(values))
+    return Series(name, tuple(float(video.times[index]) for index in chosen), tuple(values), len(video))
 
 
 def choose(series: Series, each: int = EACH) -> list[Instant]:

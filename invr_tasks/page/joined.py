@@ -36,6 +36,7 @@ class Sections:
     def __init__(self) -> None:
         self._titles: list[str] = []
         self._points: list[tuple[float, float]] = []
+        self._frames = 0
         self._moments: list[Moment] = []
         self._unsure: list[float] = []
         self._wheel: Gallery | None = None
@@ -56,6 +57,7 @@ class Sections:
         shown = gallery(instants, Parts(rep, step_of(video)), video, done.result.video, None, None, 1 / MOST_MOMENTS)
         self._titles.append(done.part.title)
         self._points += zip(series.times, series.psnr, strict=True)
+        self._frames += series.frames
         self._moments = _few([*self._moments, *shown.moments])
         self._unsure += [] if shown.unsure is None else [shown.unsure]
         if self._wheel is None:  # the first part; what was fitted to it is not held, but what the page says of it
@@ -93,7 +95,7 @@ class Sections:
         if self._wheel is None:
             raise BadInput("no part of this clip was fitted, so there is nothing to report")
         times, psnr = zip(*sorted(self._points), strict=True)
-        series = Series(_NAME, times, psnr)
+        series = Series(_NAME, times, psnr, self._frames)
         moments = tuple(sorted(self._moments, key=lambda moment: moment.time))
         shown = replace(self._wheel, moments=moments, unsure=fmean(self._unsure) if self._unsure else None)
         told = {

@@ -137,10 +137,11 @@ def plots(
     marks = [(instant.time, instant.psnr) for instant in shown.instants]
     lines = [(one.name, list(zip(one.times, one.psnr, strict=True))) for one in series]
     against = "the truth" if known else "what was given"
-    told = [(f"PSNR over time, against {against}; the rings are the instants shown above", lines, marks)]
+    rings = "the rings are the instants shown above"
+    told = [(f"PSNR over time, against {against}; {rings}{first.told}", lines, marks)]
     if known:
         given = (fitted.name, list(zip(fitted.times, fitted.psnr, strict=True)))
-        told.append(("How well the fit explains what was given, over time", [given], []))
+        told.append((f"How well the fit explains what was given, over time{fitted.told}", [given], []))
     drawn = [(title, Curves(title, "seconds of the clip", "PSNR, dB", line, mark).svg()) for title, line, mark in told]
     if sureness is not None and sureness.values:
         title = "The answer's confidence over time; the rings are the least sure instants"

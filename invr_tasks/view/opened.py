@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import io
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from PIL import Image
 
-from invr_core.errors import BadFile, BadInput
+from invr_core.errors import BadInput
 from invr_core.query import Region
 from invr_core.representation import Representation
-from invr_core.storage import SUFFIX, load
 from invr_core.video import Video
 from invr_tasks.page.parts import Parts, fitting, frame_at
+from invr_tasks.view.found import Found, find
 
 SOURCE = "source"
 """The part that is the clip it is compared with, not the representation."""
@@ -52,10 +52,11 @@ class Opened:
         name: for the title.
         rep: the fitted clip.
         source: what it is compared with; None for nothing.
+        notes: what the user should know of it.
     """
 
-    def __init__(self, name: str, rep: Representation, source: Video | None = None) -> None:
-        self.name, self.rep, self.source = name, rep, source
+    def __init__(self, name: str, rep: Representation, source: Video | None = None, notes: Sequence[str] = ()) -> None:
+        self.name, self.rep, self.source, self.notes = name, rep, source, tuple(notes)
         self.frames = _instants(rep, source)
         gaps = sorted(after - before for before, after in zip(self.frames, self.frames[1:], strict=False))
         self.step = gaps[len(gaps) // 2] if gaps else (rep.span[1] - rep.span[0]) / 25 or 0.04
@@ -96,6 +97,7 @@ class Opened:
             "frames": self.frames[::every],
             "parts": {name: self._parts.told(name) for name in self.names},
             "pixels": MOST_PIXELS,
+            "notes": list(self.notes),
         }
 
     def read(self, given: Mapping[str, str]) -> Asked:
@@ -137,48 +139,33 @@ class Opened:
         return out.getvalue()
 
 
-def find(path: Path) -> tuple[Path, Path | None]:
-    """The fitted file, and the clip beside it, of what the user names: a file, or the folder that a run has left.
-
-    Raises:
-        BadFile: if a folder does not hold exactly one.
-    """
-    if not path.is_dir():
-        return path, None
-    fitted = sorted(path.glob(f"*{SUFFIX}"))
-    if len(fitted) != 1:
-        held = ", ".join(file.name for file in fitted[:5]) or "none"
-        raise BadFile(f"{path}: a run to view holds one {SUFFIX} file, this folder holds {held}; name the file")
-    return fitted[0], next((file for file in sorted(path.glob("given.*")) if file.is_file()), None)
-
-
 def open_all(path: str, source: str | None, device: str = "auto") -> Opened:
-    """Open what the user names; see also `find_all`.
+    """Open what the user names; see `invr_tasks.view.found.find`.
 
     Args:
-        path: a ``.invr`` file, or a folder with one.
-        source: the clip to hold it against; None for that beside it, if there is one.
+        path: a ``.invr`` file, a folder with one, or a run that is kept.
+        source: the clip to hold it against; None for that of the run or beside the file, if there is one.
         device: where to compute.
 
     Raises:
         BadFile: if something is missing or damaged.
     """
-    file, clip = find_all(path, source)
-    return Opened(file.name, load(file, device), None if clip is None else Video.open(clip))
+    return open_found(find(Path(path), source), device)
 
 
-def find_all(path: str, source: str | None) -> tuple[Path, Path | None]:
-    """The fitted file that the user names, and the clip to hold it against.
+def open_found(found: Found, device: str = "auto") -> Opened:
+    """Open what was found.
 
     Args:
-        path: a ``.invr`` file, or a folder with one.
-        source: the clip; None for that beside it, if there is one.
+        found: of `invr_tasks.view.found.find`.
+        device: where to compute.
 
     Raises:
-        BadFile: if a folder does not hold exactly one.
+        BadFile: if something is missing or damaged.
     """
-    file, beside = find(Path(path))
-    return file, beside if source is None else Path(source)
+    clip = None if found.clip is None else Video.open(found.clip)
+    rep, notes = found.opened(clip, device)
+    return Opened(found.name, rep, clip, notes)
 
 
 def _instants(rep: Representation, source: Video | None) -> list[float]:

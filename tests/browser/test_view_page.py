@@ -25,6 +25,7 @@ from invr_tasks.view.opened import Opened
 from invr_tasks.view.serve import listen
 
 SPAN = (0.0, 2.0)
+NOTES = ("Not there: <b>part-0002</b>.", "Not fitted: 1.00 to 2.00 s.")
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +37,9 @@ def address() -> Iterator[str]:
     source = as_video(rep, Query(torch.linspace(*SPAN, 11, dtype=torch.float64))).map(lambda frames: 1 - frames)
     with listen(0) as held:
         port = held.getsockname()[1]
-        server = uvicorn.Server(uvicorn.Config(viewer(Opened("disc.invr", rep, source), port), log_level="error"))
+        server = uvicorn.Server(
+            uvicorn.Config(viewer(Opened("disc.invr", rep, source, NOTES), port), log_level="error")
+        )
         thread = threading.Thread(target=server.run, kwargs={"sockets": [held]})
         thread.start()
         yield f"http://127.0.0.1:{port}/"
@@ -102,6 +105,7 @@ def test_it_begins_with_the_source_beside_the_fit(view: Any) -> None:
     assert np.abs(shown - full)[:, half + 30 :].mean() < 1
     assert np.abs(shown - (255 - full))[:, : half - 30].mean() < 6  # the source is enlarged from 160x90
     assert view.title() == "disc.invr – invr"
+    assert view.locator("#remarks li").all_text_contents() == list(NOTES)
 
 
 def test_scrubbing_is_finer_than_the_frames(view: Any) -> None:

@@ -12,11 +12,11 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from invr_core.errors import BadOutput, DeviceUnavailable
+from invr_core.errors import BadFile, BadOutput, DeviceUnavailable
 from invr_core.models.base import Geometry, Network
 from invr_core.models.hnerv import HNeRV
 from invr_core.query import Query
-from invr_core.storage import load, save
+from invr_core.storage import geometry_of, load, save
 
 
 # ------------------------------------------------------------------ what is kept
@@ -61,6 +61,15 @@ def test_the_header_says_what_it_is(forger: Any, good: Path) -> None:
     assert header["geometry"] == {"times": [0.0, 0.1, 1 / 3], "span": [0.0, 0.5], "size": [9, 14]}
     assert header["config"]["strides"] == [2, 2]
     assert tensors["embeddings"].shape == (3, 4, 3, 4)
+
+
+def test_the_header_alone_tells_of_the_clip(good: Path, tmp_path: Path) -> None:
+    assert geometry_of(good) == load(good).geometry
+    cut = tmp_path / "cut.invr"
+    cut.write_bytes(good.read_bytes()[:100])
+    for path in (cut, tmp_path / "nothing.invr", tmp_path):
+        with pytest.raises(BadFile, match=str(path)):
+            geometry_of(path)
 
 
 def test_many_instants_fit_in_a_header(forger: Any, tmp_path: Path) -> None:

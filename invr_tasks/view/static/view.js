@@ -243,6 +243,7 @@ async function begin() {
   one("name").textContent = facts.name;
   const [first, last] = facts.span;
   one("about").textContent = `${facts.size[1]}×${facts.size[0]}, ${first.toFixed(2)} to ${last.toFixed(2)} s`;
+  for (const note of facts.notes) one("remarks").appendChild(document.createElement("li")).textContent = note;
   const names = Object.keys(facts.parts);
   for (const { select } of sides) select.append(...names.map((name) => new Option(name, name)));
   one("left").value = names.includes("source") ? "source" : "full";

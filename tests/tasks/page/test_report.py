@@ -137,6 +137,12 @@ def test_without_truth_it_says_so_and_shows_parts_and_motion(tmp_path: Path) -> 
     assert abs(residual.mean() - 128) < 30 and residual.std() > 10
 
 
+def test_a_curve_says_of_how_many_frames_it_is(tmp_path: Path) -> None:
+    spread = "at 32 of 34 frames, evenly spread, so that what lies between them may be worse"
+    assert spread in written(tmp_path, MovingDisc((16, 24)), 34).text
+    assert "evenly spread" not in written(tmp_path, MovingDisc((16, 24)), 32).text
+
+
 def test_with_the_truth_the_worst_frame_is_shown_with_its_error(tmp_path: Path) -> None:
     rep = MovingDisc((32, 48))
     truth = clip_of(rep, 9)

@@ -30,7 +30,8 @@ from starlette.testclient import TestClient
 
 from invr_tasks.view import serve
 from invr_tasks.view.app import viewer
-from invr_tasks.view.opened import MOST_PIXELS, Opened, find, open_all
+from invr_tasks.view.found import Found, find
+from invr_tasks.view.opened import MOST_PIXELS, Opened, open_all
 from invr_tasks.view.turns import Kept, Superseded, Turns
 
 PORT = 8123
@@ -321,9 +322,10 @@ def test_a_run_is_a_folder_with_one_fitted_clip(tmp_path: Path) -> None:
     with pytest.raises(BadFile, match=r"holds one \.invr file, this folder holds none"):
         find(tmp_path)
     (tmp_path / "fitted.invr").touch()
-    assert find(tmp_path) == (tmp_path / "fitted.invr", None)
+    assert find(tmp_path) == Found("fitted.invr", (tmp_path / "fitted.invr",))
     (tmp_path / "given.mp4").touch()
-    assert find(tmp_path) == (tmp_path / "fitted.invr", tmp_path / "given.mp4")
+    assert find(tmp_path).clip == tmp_path / "given.mp4"
+    assert find(tmp_path, "other.mp4").clip == Path("other.mp4")
     (tmp_path / "other.invr").touch()
     with pytest.raises(BadFile, match=r"fitted\.invr, other\.invr"):
         find(tmp_path)
