@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
@@ -12,13 +12,13 @@ from statistics import fmean
 from invr_core.errors import BadFile
 from invr_tasks.bench.answers import OURS
 from invr_tasks.bench.records import Record
-from invr_tasks.bench.tables import NOTHING, Column, column, columns_table, grouped, table
+from invr_tasks.bench.tables import NOTHING, Column, column, columns_table, grouped, mean_of, over_seeds, table
 
 COLUMNS = ("clip", "size", "task", "setting", "method", "psnr", "psnr_hole", "n_scored")
 """Of a file of peers, at the least."""
 THEIR_NAMES = {"interp": "interpolate", "sr": "upscale"}
 """Of tasks, in such a file."""
-_CELL = ("suite", "clip", "frames", "size", "task", "setting", "seed", "device")
+_CELL = ("suite", "clip", "frames", "size", "task", "setting", "device")
 
 
 @dataclass(frozen=True)
@@ -88,9 +88,7 @@ def tasks_sections(records: Sequence[Record], peers: Peers | None = None) -> lis
     for (suite, task), group in grouped(done, "suite", "task").items():
         cells = list(grouped(group, *_CELL).values())
         sections.append(f"## {task}, suite {suite}\n\n{_summary(cells, peers)}")
-        sections += [
-            f"### {_heading(cell)}\n\n{columns_table(_METHODS, [[one] for one in _ordered(cell)])}" for cell in cells
-        ]
+        sections += [f"### {_heading(cell)}\n\n{columns_table(_METHODS, _best_first(cell))}" for cell in cells]
     return sections
 
 
@@ -103,50 +101,59 @@ def _where(record: Record) -> str:
     return f"{record['clip']} {record['size']}, {record['task']} {record['setting']}"
 
 
-def _ordered(cell: Sequence[Record]) -> list[Record]:
-    """The best first."""
-    return sorted(cell, key=counts, reverse=True)
+def _best_first(records: Iterable[Record]) -> list[list[Record]]:
+    """Records that differ in nothing but the seed together: each method, and each length of our fit."""
+    return sorted(grouped(records, "method", "budget").values(), key=_mean, reverse=True)
+
+
+def _mean(records: Sequence[Record]) -> float:
+    return fmean(map(counts, records))
 
 
 def _summary(cells: Sequence[Sequence[Record]], peers: Peers | None) -> str:
-    """A row for each setting of each clip, and each length of our fit; below it the mean of what we have gained."""
+    """A row for each setting of each clip, and each length of our fit; above it the mean of what we have gained."""
     rows, gains = [], list[float]()
     for cell in cells:
-        others = [record for record in cell if record["family"] != OURS]
-        naive = max((one for one in others if one["family"] == "naive"), key=counts, default=None)
-        classical = max((one for one in others if one["family"] == "classical"), key=counts, default=None)
-        peer = _peer_of(cell[0], peers)
-        best = max([*map(counts, others), *([peer.psnr] if peer else [])], default=None)
-        fitted: list[Record | None] = [record for record in cell if record["family"] == OURS]
-        for ours in fitted or [None]:
-            gain = None if ours is None or best is None else counts(ours) - best
-            gains += [] if gain is None else [gain]
+        of = {family: [one for one in cell if one["family"] == family] for family in ("naive", "classical", OURS)}
+        peer = _peer_of(cell, peers)
+        best = {0: peer.psnr} if peer else dict[int, float]()
+        for other in (*of["naive"], *of["classical"]):
+            best[other["seed"]] = max(best.get(other["seed"], -math.inf), counts(other))
+        for ours in list(grouped(of[OURS], "budget").values()) or [[]]:
+            gained = [counts(one) - best[one["seed"]] for one in ours if one["seed"] in best]
+            gains += [fmean(gained)] if gained else []
             rows.append(
                 [
                     f"{cell[0]['clip']} {cell[0]['size']}, {cell[0]['setting']}",
-                    _named(naive),
-                    _named(classical),
+                    _named(of["naive"]),
+                    _named(of["classical"]),
                     *([f"{peer.psnr:.2f} ({peer.method})" if peer else NOTHING] if peers is not None else []),
-                    NOTHING if ours is None else f"{counts(ours):.2f}",
-                    NOTHING if gain is None else f"{gain:+.2f}",
-                    NOTHING if ours is None else f"{ours['seconds_per_frame']:.2f}",
+                    mean_of([*map(counts, ours)], ".2f"),
+                    mean_of(gained, "+.2f"),
+                    over_seeds(ours, ["seconds_per_frame"], 2),
                 ]
             )
     told = [] if peers is None else ["best of others"]
     header = ["clip, setting", "best naive", "best classical", *told, "ours", "above the best", "ours, s a frame"]
     what = "PSNR in dB, over the pixels of the hole." if cells[0][0]["psnr_hole"] is not None else "PSNR in dB."
     mean = f" Above the best in the mean: {fmean(gains):+.2f} dB." if gains else ""
-    return f"{what}{mean}\n\n{table(header, rows)}"
+    many = len({record["seed"] for cell in cells for record in cell}) > 1
+    seeds = " Of several seeds the mean (least to most), held against the best of the same seed." if many else ""
+    return f"{what}{mean}{seeds}\n\n{table(header, rows)}"
 
 
-def _named(record: Record | None) -> str:
-    return NOTHING if record is None else f"{counts(record):.2f} ({record['method']})"
+def _named(records: Sequence[Record]) -> str:
+    """The best method of these."""
+    best = next(iter(_best_first(records)), None)
+    return f"{_mean(best):.2f} ({best[0]['method']})" if best else NOTHING
 
 
-def _peer_of(record: Record, peers: Peers | None) -> Peer | None:
-    """The peer of a setting, if it was scored on as many frames."""
-    peer = (peers or {}).get((record["clip"], record["size"], record["task"], record["setting"]))
-    return peer if peer is not None and peer.scored == record["scored"] else None
+def _peer_of(cell: Sequence[Record], peers: Peers | None) -> Peer | None:
+    """The peer of a setting, if it was scored on as many frames, and all others on inputs of seed 0, as it was."""
+    first = cell[0]
+    peer = (peers or {}).get((first["clip"], first["size"], first["task"], first["setting"]))
+    same = peer is not None and peer.scored == first["scored"] and all(record["seed"] == 0 for record in cell)
+    return peer if same else None
 
 
 def _budget(record: Record) -> str:
@@ -170,4 +177,5 @@ _METHODS: list[Column] = [
     column("steps", "steps", digits=0),
     column("peak, MiB", "memory", "peak_mib", digits=0),
     ("length", lambda records: _budget(records[0])),
+    ("seeds", lambda records: ", ".join(str(record["seed"]) for record in records)),
 ]

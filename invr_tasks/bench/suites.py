@@ -92,6 +92,7 @@ class Cell:
         path: where it is.
         task, setting: what is asked.
         masks: where the objects' masks are; None if it needs none.
+        seed: of the input and of the fit.
     """
 
     entry: Entry
@@ -99,10 +100,12 @@ class Cell:
     task: str
     setting: str
     masks: Path | None = None
+    seed: int = 0
 
     def title(self) -> str:
-        """In a few words."""
-        return f"{self.entry.name} {self.entry.size[1]}x{self.entry.size[0]}, {self.task} {self.setting}"
+        """In a few words; nothing is said of seed 0."""
+        seed = f", seed {self.seed}" if self.seed else ""
+        return f"{self.entry.name} {self.entry.size[1]}x{self.entry.size[0]}, {self.task} {self.setting}{seed}"
 
 
 def cells(

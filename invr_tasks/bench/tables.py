@@ -47,9 +47,19 @@ def over_seeds(records: Sequence[Record], path: Sequence[str], digits: int, scal
         ('30.5 (30.0 to 31.0)', '–')
     """
     numbers = [scale * found for record in records if (found := value(record, *path)) is not None]
+    return mean_of(numbers, f",.{digits}f")
+
+
+def mean_of(numbers: Sequence[float], form: str) -> str:
+    """The mean, as a format says; if they differ, also the least and the most.
+
+    Example:
+        >>> mean_of([1.5, 2.5], "+.1f"), mean_of([], "+.1f")
+        ('+2.0 (+1.5 to +2.5)', '–')
+    """
     if not numbers:
         return NOTHING
-    mean, least, most = (f"{number:,.{digits}f}" for number in (fmean(numbers), min(numbers), max(numbers)))
+    mean, least, most = (format(number, form) for number in (fmean(numbers), min(numbers), max(numbers)))
     return mean if least == most else f"{mean} ({least} to {most})"
 
 

@@ -44,11 +44,10 @@ class TaskBench:
 
     Args:
         suite: its name, for the records.
-        cells: settings of clips, those of one clip and size together.
+        cells: settings of clips, each with a seed; those of one clip and size together.
         methods: only these; empty for all.
         budget: of each fit, in seconds or steps; None for that of `invr_tasks.bench.answers`.
         frames: of each clip, the first so many at the most; None for all.
-        seed: of inputs and fits.
         device: "auto", "cpu", "cuda" or "cuda:N".
     """
 
@@ -57,7 +56,6 @@ class TaskBench:
     methods: tuple[str, ...] = ()
     budget: Budget | None = None
     frames: int | None = None
-    seed: int = 0
     device: str = "auto"
 
 
@@ -126,7 +124,7 @@ def check(wanted: TaskBench, out: Path, sheet: Path | None = None) -> None:
     check_methods(wanted)
     for cell in wanted.cells:
         masks = None if cell.masks is None else Video.open(cell.masks)
-        make_case(cell.task, cell.setting, _cut(cell, wanted.frames)[:9], wanted.seed, masks)
+        make_case(cell.task, cell.setting, _cut(cell, wanted.frames)[:9], cell.seed, masks)
 
 
 def missing(wanted: TaskBench, there: Sequence[Record]) -> dict[int, Cell]:
@@ -196,7 +194,7 @@ def _cell(
 ) -> list[Record]:
     """All methods on one setting of one clip; then its sheet."""
     masks = None if cell.masks is None else Video.open(cell.masks)
-    case = make_case(cell.task, cell.setting, clip.truth, wanted.seed, masks)
+    case = make_case(cell.task, cell.setting, clip.truth, cell.seed, masks)
     records, done = list[Record](), list[Scored]()
     with temporary_folder("invr-bench") as folder:
         for name, family in _asked(wanted, cell, say):
@@ -208,7 +206,7 @@ def _cell(
                 answer=str(folder / f"{len(records)}.mkv"),
                 masks=None if cell.masks is None else str(cell.masks),
                 budget=wanted.budget,
-                seed=wanted.seed,
+                seed=cell.seed,
                 device=wanted.device,
                 quiet=quiet,
             )
@@ -227,7 +225,7 @@ def _cell(
                 record = {**record, **scored.figures, **told, "seconds_per_frame": each}
                 done.append(scored)
                 say(in_a_line(cell, scored, each))
-            record["provenance"] = provenance(wanted.seed, clip.about["device"])
+            record["provenance"] = provenance(cell.seed, clip.about["device"])
             append(out, record)
             records.append(record)
         if sheet is not None and done:
@@ -259,7 +257,7 @@ def _asked_for(wanted: TaskBench, cell: Cell, method: str, family: str) -> Recor
         "setting": cell.setting,
         "method": method,
         "family": family,
-        "seed": wanted.seed,
+        "seed": cell.seed,
         "budget": budget if method == OURS else None,
         "first_frame": cell.entry.frames[0],
     }

@@ -71,8 +71,8 @@ class TasksCommand:
     """Also a contact sheet for each setting of each clip, in this folder."""
     lpips: Annotated[Path | None, tyro.conf.arg(metavar="FILE.pth")] = None
     """Weights of torchvision's AlexNet, for LPIPS; left out, they are looked for in PyTorch's cache."""
-    seed: int = 0
-    """Of the inputs and of the fits; the figures of others are for 0."""
+    seed: tuple[int, ...] = (0,)
+    """Of the inputs and of the fits, such as 0,1,2: all is done once with each. The figures of others are for 0."""
     missing: Missing = False
     who: EngineOptions = field(default_factory=EngineOptions)
 
@@ -113,13 +113,13 @@ def read_tasks(arguments: Sequence[str]) -> tuple[TasksCommand, TaskBench]:
     from invr_tasks.bench.suites import cells
     from invr_tasks.bench.tasks import TaskBench
 
+    chosen = cells(parsed.suite, parsed.clips, parsed.task, parsed.clip, parsed.setting)
     return parsed, TaskBench(
         suite=parsed.suite,
-        cells=tuple(cells(parsed.suite, parsed.clips, parsed.task, parsed.clip, parsed.setting)),
+        cells=tuple(replace(cell, seed=seed) for cell in chosen for seed in dict.fromkeys(parsed.seed)),
         methods=parsed.methods,
         budget=budget,
         frames=parsed.frames,
-        seed=parsed.seed,
         device=parsed.kept.device,
     )
 

@@ -270,6 +270,21 @@ def test_the_command(invr: Any, folder: Path, tmp_path: Path, monkeypatch: pytes
     assert "77.12 (Good)" in page and "Bad" not in page and "Else" not in page
 
 
+def test_each_seed_is_an_input_of_its_own_and_is_not_done_twice(
+    invr: Any, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tasks, "alone", here)
+    options = ["--suite", "tiny", "--clips", str(folder), "--setting", "sp10", "--methods", "none", "--out", "r.jsonl"]
+    code, out, err = invr("bench", "tasks", *options, "--seed", "0,1,1", "--sheet", "s")
+    assert code == 0, err
+    assert "pan 48x32, denoise sp10, none: " in out and "pan 48x32, denoise sp10, seed 1, none: " in out
+    assert {path.stem for path in Path("s").iterdir()} == {"pan-48x32-denoise-sp10", "pan-48x32-denoise-sp10-seed-1"}
+    assert invr("bench", "tasks", *options, "--seed", "2,1,0", "--missing")[0] == 0
+    made = read(Path("r.jsonl"))
+    assert [record["seed"] for record in made] == [0, 1, 2] == [record["provenance"]["seed"] for record in made]
+    assert len({record["input"] for record in made}) == 3
+
+
 # ----------------------------------------------------------------------------- scoreboard
 def record(method: str, family: str, psnr: float, **changes: Any) -> dict[str, Any]:
     values = {
@@ -303,6 +318,24 @@ def test_holes_count_where_there_are_some_and_each_length_has_a_row() -> None:
     summary = tasks_sections(made)[0]
     assert "over the pixels of the hole. Above the best in the mean: +2.50 dB" in summary
     assert "| 27.00 | +2.00 |" in summary and "| 28.00 | +3.00 |" in summary
+
+
+def test_of_several_seeds_the_mean_is_shown_and_the_gain_is_of_equal_seeds() -> None:
+    made = [record("none", "naive", 20.0), record("tv", "classical", 28.0), record("nlm", "classical", 28.5)]
+    made += [record("tv", "classical", 31.0, seed=1), record(OURS, "ours", 30.0), record(OURS, "ours", 31.5, seed=1)]
+    made += [record(OURS, "ours", 90.0, seed=2)]  # nothing was done beside it
+    peers = {("pan", "48x32", "denoise", "gauss25"): Peer("V-BM3D", 32.25, 9)}
+    summary, detail = tasks_sections(made, peers)
+    row = "| 20.00 (none) | 29.50 (tv) | – | 50.50 (30.00 to 90.00) | +1.00 (+0.50 to +1.50) | 0.50 |"
+    assert row in summary and "in the mean: +1.00 dB. Of several seeds the mean" in summary
+    lines = [line.strip("| ").split(" | ") for line in detail.splitlines() if line.startswith("| ")]
+    assert [(line[0], line[-1]) for line in lines] == [
+        ("method", "seeds"),
+        (OURS, "0, 1, 2"),
+        ("tv", "0, 1"),
+        ("nlm", "0"),
+        ("none", "0"),
+    ]
 
 
 def test_without_ours_the_others_are_shown() -> None:
