@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import threading
 from collections.abc import Iterator
@@ -15,6 +16,9 @@ import waiting
 
 from invr_core.errors import BadInput
 from invr_core.io import open_video
+from invr_tasks.bench import tasks
+from invr_tasks.bench.processes import here
+from invr_tasks.bench.records import Record, read
 from invr_tasks.cli import spread
 from invr_tasks.engine import Crew, Piece, distribute
 
@@ -30,12 +34,40 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", str(Path(waiting.__file__).parent), prepend=os.pathsep)
         patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+        patch.setenv("RAY_worker_niceness", "0")  # else workers starve where all processors are busy
         patch.setenv("HOME", str(tmp_path_factory.mktemp("home")))  # Ray keeps its token there
         node = {"num_cpus": 1, "num_gpus": 0, "object_store_memory": 80 << 20, "include_dashboard": False}
         made = Cluster(initialize_head=True, head_node_args=node)
         made.add_node(**node)
         yield made
         made.shutdown()
+
+
+def test_a_clip_in_pieces_and_a_benchmark_on_two_nodes_are_as_by_this_process(
+    cluster: Any, invr: Any, bunny_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    open_video(bunny_path)[:14].map(lambda frames: frames[..., :32, :48]).save("long.mkv")
+    clip = ["denoise", "long.mkv", "--piece", "12", "--no-shots", *FIT]
+    bench = ["--suite", "shipped", "--frames", "3", "--setting", "sp10", "--methods", "ours", "--steps", "2"]
+    bench += ["--seed", "0,1"]
+    monkeypatch.setattr(tasks, "alone", here)
+    for name, options in (("local", []), ("ray", ["--address", cluster.address])):
+        options = ["--engine", name, *options]
+        code, _, err = invr("run", *clip, f"{name}.mp4", "--keep", name, *options)
+        assert code == 0, err
+        code, _, err = invr("bench", "tasks", *bench, "--out", f"{name}.jsonl", *options)
+        assert code == 0, err
+    assert Path("ray.mp4").read_bytes() == Path("local.mp4").read_bytes()
+    parts = [{path.name: path.read_bytes() for path in Path(name).glob("part-*.invr")} for name in ("local", "ray")]
+    assert parts[0] == parts[1] and len(parts[1]) == 2
+    one, other = ([steady(record) for record in read(Path(f"{name}.jsonl"))] for name in ("local", "ray"))
+    assert one == sorted(other, key=lambda record: record["seed"]) and [record["seed"] for record in one] == [0, 1]
+
+
+def steady(record: Record) -> Record:
+    """What a clock, a machine and its load do not change."""
+    changing = ("memory", "provenance")
+    return {name: found for name, found in record.items() if "seconds" not in name and name not in changing}
 
 
 def test_a_batch_on_two_nodes_loses_one_and_has_the_bytes_of_this_process(
@@ -65,6 +97,7 @@ def test_a_batch_on_two_nodes_loses_one_and_has_the_bytes_of_this_process(
 
     assert code == 2 and out.splitlines()[-1] == "4 clips: 3 written, 1 failed"
     assert "invr: error: clips/5.mkv: clips/5.mkv" in err and "4/4" not in out
+    assert re.search(r"^\(clips/[012]\.mkv pid=\d+.*\) fitting: 100 %", err, re.MULTILINE)  # a worker's own line
     assert len(lost) == 1
     nodes = [node for name, node, _ in waiting.marks() if name == lost[0]]
     assert nodes[0] == second.node_id and nodes[-1] != second.node_id  # begun anew, elsewhere
