@@ -84,5 +84,5 @@ def test_frames_an_hour_apart_have_ticks_too() -> None:
 
 def test_the_ticks_of_the_file_are_tried_as_they_are() -> None:
     base = Fraction(1001, 30_000)
-    count, tick, _ = ticks(torch.tensor([0, 2, 5], dtype=torch.float64) * float(base), base)
-    assert (count.tolist(), tick) == ([0, 2, 5], base)
+    count, tick, _ = ticks(torch.tensor([0, 13, 27], dtype=torch.float64) * float(base), base)
+    assert (count.tolist(), tick) == ([0, 13, 27], base)
