@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import save as serialise
 from torch import Tensor
 
 from invr_core import checkpoint, fitting
@@ -189,6 +190,14 @@ def test_a_state_of_another_fit_is_left_out(interrupted: Any, disc_clip: Video, 
     told: list[str] = []
     rep = fit(Observation(disc_clip), CWRNN(params=30_000), FitConfig(steps=2, device="cpu"), keep=kept(tmp_path, told))
     assert rep.info["steps"] == 2 and "it is of another fit" in told[0]
+
+
+@pytest.mark.parametrize(("said", "form"), [({checkpoint.KEY: "2 abc"}, "2"), ({}, "unknown")])
+def test_a_state_of_another_invr_is_told(toy: Any, tmp_path: Path, said: dict[str, str], form: str) -> None:
+    (tmp_path / "fit.checkpoint").write_bytes(serialise({"x": torch.zeros(1)}, said))
+    told: list[str] = []
+    fit(toy.clip(), toy.model, FitConfig(steps=2, device="cpu"), keep=kept(tmp_path, told))
+    assert f"made by another invr (format {form}; this one reads 1)" in told[0]
 
 
 @pytest.mark.parametrize("change", ["missing", "strange", "shape", "type", "adam"])

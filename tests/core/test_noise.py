@@ -41,6 +41,14 @@ def test_a_real_clip_is_told_from_a_noisy_one(bunny_path: object) -> None:
     assert gaussian_level(rounded) * 255 == pytest.approx(25, rel=0.05)
 
 
+@pytest.mark.parametrize("end", [0.02, 0.98])
+def test_where_noise_is_cut_off_the_level_is_told_from_the_greys(end: float) -> None:
+    frames = torch.full((2, 3, 96, 128), end)
+    frames[..., 64:] = 0.5
+    rounded = (noisy(frames, 50 / 255).clamp(0, 1) * 255).round() / 255
+    assert gaussian_level(rounded) * 255 == pytest.approx(50, rel=0.04)
+
+
 def test_without_noise_the_level_is_low() -> None:
     assert gaussian_level(torch.full((1, 3, 20, 20), 0.7)) == pytest.approx(0, abs=1e-6)
     ramp = torch.linspace(0, 1, 20).view(1, 1, 1, 20).expand(1, 3, 20, 20)
