@@ -306,7 +306,10 @@ class GIF(Encoder):
 
     def clock(self) -> tuple[NDArray[np.int64], Fraction, Fraction]:
         """Hundredths of a second from 0; frames closer than two of them to the one before are left out."""
-        hundredths = np.rint((self.video.times.numpy() - self.video.span[0]) * 100).astype(np.int64)
+        start = self.video.span[0]
+        if start:
+            self.note(f"its clock starts at 0 s, not {start:g} s; a GIF holds no other start")
+        hundredths = np.rint((self.video.times.numpy() - start) * 100).astype(np.int64)
         self._shown: list[bool] = []
         last = -2
         for stamp in hundredths:

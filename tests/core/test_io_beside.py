@@ -172,6 +172,17 @@ def test_colour_tags_survive_and_so_do_the_colours(tmp_path: Path, name: str, su
     assert difference < (0.03 if suffix == ".mp4" else 1e-6)
 
 
+@pytest.mark.parametrize("output", ["out.gif", "frames"])
+@pytest.mark.parametrize(("name", "lost"), [("2020 PQ", "BT.2020, PQ"), ("P3 HLG", "Display P3, HLG")])
+def test_colours_that_an_output_without_tags_loses_are_told(tmp_path: Path, name: str, lost: str, output: str) -> None:
+    path, notes = sounding(tmp_path / "in.mp4", tags=TAGS[name], sound=None), list[str]()
+    save_video(open_video(path), tmp_path / output, notes.append, beside=path)
+    assert notes == [f"{output}: it holds no colour tags; those of in.mp4 ({lost}) are left out, .mkv would keep them"]
+    for kept in ("601", "709 full"):
+        path = sounding(tmp_path / "in.mp4", tags=TAGS[kept], sound=None)
+        save_video(open_video(path), tmp_path / output, pytest.fail, beside=path)
+
+
 def test_an_untagged_source_is_written_as_bt709(tmp_path: Path) -> None:
     path = sounding(tmp_path / "in.mp4")
     save_video(open_video(path), tmp_path / "out.mp4", pytest.fail, beside=path)
