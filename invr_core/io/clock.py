@@ -13,6 +13,8 @@ from torch import Tensor
 
 FINEST = Fraction(1, 1_000_000)
 """Seconds per tick for times that lie on no common grid."""
+MILLISECOND = Fraction(1, 1000)
+"""Seconds per tick of the containers that round (Matroska, WebM, FLV)."""
 
 
 def mend(stamps: Sequence[float | None], step: float) -> tuple[list[float], int]:
@@ -78,7 +80,7 @@ def undo_rounding(times: Sequence[float], rate: Fraction | None, tick: Fraction)
         >>> undo_rounding([0.0, 0.033, 0.067, 0.133], Fraction(30), Fraction(1, 1000))
         [0.0, 0.03333333333333333, 0.06666666666666667, 0.13333333333333333]
     """
-    if tick != Fraction(1, 1000) or not rate or rate > 250:
+    if tick != MILLISECOND or not rate or rate > 250:
         return list(times)
     ranks = np.rint((np.asarray(times) - times[0]) * float(rate)).astype(int).tolist()
     ideal = [times[0] + float(rank / rate) for rank in ranks]
@@ -86,13 +88,16 @@ def undo_rounding(times: Sequence[float], rate: Fraction | None, tick: Fraction)
     return ideal if fits and all(a < b for a, b in pairwise(ranks)) else list(times)
 
 
-def ticks(times: Tensor, base: Fraction | None = None) -> tuple[NDArray[np.int64], Fraction, Fraction]:
+def ticks(
+    times: Tensor, base: Fraction | None = None, end: float | None = None
+) -> tuple[NDArray[np.int64], Fraction, Fraction]:
     """Times as whole ticks of a common grid where there is one, else of a microsecond.
 
     Args:
         times: (N,) float64 seconds, strictly increasing.
         base: seconds per tick of the file that the times come from, if there is one: it, and whole parts of it, are
             tried as well.
+        end: when the last frame ends, in seconds: of several grids that on which it lies, or nearly so.
 
     Returns:
         (N,) ticks, seconds per tick, and the frame rate of the shortest step.
@@ -101,6 +106,8 @@ def ticks(times: Tensor, base: Fraction | None = None) -> tuple[NDArray[np.int64
         >>> import torch
         >>> ticks(torch.tensor([0.0, 0.04, 0.12], dtype=torch.float64))
         (array([0, 1, 3]), Fraction(1, 25), Fraction(25, 1))
+        >>> ticks(torch.tensor([0.0, 0.04, 0.12], dtype=torch.float64), end=0.15)[1]
+        Fraction(1, 100)
     """
     seconds = times.numpy()
     shortest = float(np.diff(seconds).min()) if len(seconds) > 1 else 0.04
@@ -109,9 +116,20 @@ def ticks(times: Tensor, base: Fraction | None = None) -> tuple[NDArray[np.int64
         rate = Fraction(1)
     grids = [1 / (rate * parts) for parts in range(1, 13)]
     grids += [base / parts for parts in range(1, 13) if base]
-    for tick in [*grids, Fraction(1, 90_000), FINEST]:
-        count = np.rint(seconds / float(tick))
-        exact = bool(np.abs(count * float(tick) - seconds).max() < 1e-9)
-        if exact and (len(count) < 2 or bool((np.diff(count) > 0).all())):
-            return count.astype(np.int64), tick, rate
-    return np.rint(seconds / float(FINEST)).astype(np.int64), FINEST, rate
+    grids += [Fraction(1, 90_000), 1 / (rate * 1000), FINEST]
+    fitting = [tick for tick in grids if _on_grid(seconds, tick)]
+    rounded = 0.5e-3 if base == MILLISECOND else 1e-9
+
+    def missed(tick: Fraction) -> float:
+        """Seconds between the end and the nearest tick, beyond what the file has rounded."""
+        return 0.0 if end is None else max(abs(round(end / tick) * float(tick) - end) - rounded, 0.0)
+
+    tick = min(fitting, key=missed, default=FINEST)  # the first of those as good
+    return np.rint(seconds / float(tick)).astype(np.int64), tick, rate
+
+
+def _on_grid(seconds: NDArray[np.float64], tick: Fraction) -> bool:
+    """Whether all times are whole ticks, and no two the same."""
+    count = np.rint(seconds / float(tick))
+    exact = bool(np.abs(count * float(tick) - seconds).max() < 1e-9)
+    return exact and (len(count) < 2 or bool((np.diff(count) > 0).all()))

@@ -37,6 +37,10 @@ MATRICES = {
 RANGES = {LIMITED: "limited", FULL: "full"}
 """By FFmpeg's number of the range (`AVColorRange`)."""
 
+_PRIMARIES = {4: "BT.470 M", 8: "film", 9: "BT.2020", 10: "XYZ", 11: "DCI-P3", 12: "Display P3", 22: "EBU 3213"}
+_CURVES = {4: "gamma 2.2", 5: "gamma 2.8", 7: "SMPTE 240M", 8: "linear", 16: "PQ", 17: "SMPTE 428", 18: "HLG"}
+"""By FFmpeg's number, what looks otherwise if it is taken for the sRGB that untagged pictures are."""
+
 
 @dataclass(frozen=True)
 class Colours:
@@ -75,3 +79,12 @@ class Colours:
     def as_rgb(self) -> Colours:
         """The tags under which RGB is written: the same primaries and transfer."""
         return Colours(self.primaries, self.transfer, RGB, FULL)
+
+    def beyond_srgb(self) -> list[str]:
+        """What of it is lost in a picture without tags, in words.
+
+        Example:
+            >>> Colours(primaries=9, transfer=16).beyond_srgb(), Colours(1, 1, 1).beyond_srgb(), Colours().beyond_srgb()
+            (['BT.2020', 'PQ'], [], [])
+        """
+        return [*filter(None, (_PRIMARIES.get(self.primaries), _CURVES.get(self.transfer)))]

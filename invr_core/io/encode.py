@@ -7,6 +7,7 @@ from abc import ABC, abstractmethod
 from bisect import bisect_left
 from collections.abc import Iterable
 from fractions import Fraction
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import ClassVar, Self
@@ -15,13 +16,13 @@ import av
 import numpy as np
 import torch
 from av.packet import Packet
-from av.video.frame import VideoFrame
+from av.video.frame import PictureType, VideoFrame
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from invr_core.errors import BadOutput
 from invr_core.io.beside import Beside
-from invr_core.io.clock import ticks
+from invr_core.io.clock import MILLISECOND, ticks
 from invr_core.io.colours import Colours
 from invr_core.io.from_rgb import ToPalette, ToYUV420
 from invr_core.io.graph import Pixels
@@ -85,7 +86,18 @@ class Encoder(ABC):
             times = times - start
         if len(times) > 1 and float(times.diff().min()) < CLOSEST:
             raise BadOutput("frames less than a microsecond apart do not fit into any file; write a folder of PNGs")
-        return ticks(times, self.beside.tick if self.beside else None)
+        end = None if self._end is None else self._end - min(start, 0.0)
+        return ticks(times, self.beside.tick if self.beside else None, end)
+
+    @cached_property
+    def _end(self) -> float | None:
+        """When the source ends, if the clip lasts until then: a step more would lie beyond the source's last frame."""
+        if self.beside is None or self.beside.tick is None or self.beside.end <= self.beside.last:
+            return None
+        times, last = self.video.times, self.video.span[1]
+        step = float(times[-1] - times[-2]) if len(times) > 1 else 0.04
+        near = self.beside.last - float(MILLISECOND) if self.beside.tick == MILLISECOND else self.beside.last + 1e-9
+        return self.beside.end if last + step > near and self.beside.end > last else None
 
     def codec_options(self) -> dict[str, str]:
         """What the codec is to do otherwise than by default, in FFmpeg's words."""
@@ -125,6 +137,8 @@ class Encoder(ABC):
         frame.pts, frame.time_base = int(self.stamps[self.count]), self.tick
         if self.beside is not None:
             self.beside.until(float(frame.pts * self.tick))
+        if self._holds_the_last and self.count >= len(self.stamps) - 2:
+            frame.pict_type = PictureType.P  # so that it is coded last: .mp4 has a length of its own for no other
         self.count += 1
         self._mux(self.stream.encode(frame))
 
@@ -132,12 +146,19 @@ class Encoder(ABC):
         """Ticks for which a frame is shown: until the next, or for the last one until the source's own end."""
         if index + 1 < len(self.stamps):
             return int(self.stamps[index + 1] - self.stamps[index])
-        usual = int(self.stamps[index] - self.stamps[index - 1]) if index else round(1 / (self.rate * self.tick))
-        if self.beside is None or self.beside.tick is None:
-            return usual
-        left = self.beside.end - self.video.span[1]
-        reaches = self.video.span[1] > self.beside.last - float(self.beside.tick)
-        return max(round(left / float(self.tick)), 1) if reaches and left > 0 else usual
+        return self._usual if self._end is None else max(round((self._end - self.video.span[1]) / float(self.tick)), 1)
+
+    @property
+    def _usual(self) -> int:
+        """Ticks for which the last frame is shown where nothing else is known: as many as the one before."""
+        if len(self.stamps) > 1:
+            return int(self.stamps[-1] - self.stamps[-2])
+        return round(1 / (self.rate * self.tick))
+
+    @cached_property
+    def _holds_the_last(self) -> bool:
+        """Whether the last frame is shown for another time than the one before."""
+        return self._duration(len(self.stamps) - 1) != self._usual
 
     def _mux(self, packets: list[Packet[VideoStream]]) -> None:
         for packet in packets:
@@ -285,7 +306,10 @@ class GIF(Encoder):
 
     def clock(self) -> tuple[NDArray[np.int64], Fraction, Fraction]:
         """Hundredths of a second from 0; frames closer than two of them to the one before are left out."""
-        hundredths = np.rint((self.video.times.numpy() - self.video.span[0]) * 100).astype(np.int64)
+        start = self.video.span[0]
+        if start:
+            self.note(f"its clock starts at 0 s, not {start:g} s; a GIF holds no other start")
+        hundredths = np.rint((self.video.times.numpy() - start) * 100).astype(np.int64)
         self._shown: list[bool] = []
         last = -2
         for stamp in hundredths:

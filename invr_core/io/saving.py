@@ -8,6 +8,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import torch
 from av.error import FFmpegError
 
 from invr_core.atomic import atomic_file, atomic_folder
@@ -17,7 +18,7 @@ from invr_core.io.encode import FFV1, GIF, H264, Encoder
 from invr_core.io.graph import Pixels
 from invr_core.io.hevc import HEVC, LEAST, has_x265
 from invr_core.io.notes import Note, silent
-from invr_core.io.pictures import SUFFIXES
+from invr_core.io.pictures import FPS, SUFFIXES
 from invr_core.io.targets import FRAME_NAME, check_output, kind, resolve
 from invr_core.video import Video
 
@@ -77,7 +78,11 @@ def save_video(
             origin = opened.enter_context(Beside(source, audio, tell)) if source else None
             if origin is not None and origin.has_sound and what in (".gif", "folder"):
                 tell(f"it holds no sound; that of {origin.path.name} is left out, .mp4 and .mkv would keep it")
+            if origin is not None and what in (".gif", "folder") and origin.colours.beyond_srgb():
+                lost = f"those of {origin.path.name} ({', '.join(origin.colours.beyond_srgb())})"
+                tell(f"it holds no colour tags; {lost} are left out, .mkv would keep them")
             if what == "folder":
+                _tell_of_times(video, tell)
                 with atomic_folder(target) as folder:
                     _write_pictures(video, folder)
             else:
@@ -98,6 +103,13 @@ def _with_streams(beside: str | Path | None) -> Path | None:
     if beside is None or Path(beside).is_dir() or Path(beside).suffix.lower() in SUFFIXES:
         return None
     return Path(beside)
+
+
+def _tell_of_times(video: Video, tell: Note) -> None:
+    """Images have no clock; say so, unless the video has the one that they are read with."""
+    assumed = torch.arange(len(video), dtype=torch.float64) / FPS
+    if float((video.times - assumed).abs().max()) > 1e-6:
+        tell(f"images have no clock, and are read as {FPS:g} frames a second from 0 s; .mp4 and .mkv keep its times")
 
 
 def _write_pictures(video: Video, folder: Path) -> None:

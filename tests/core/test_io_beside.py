@@ -14,7 +14,7 @@ from sounding import held, kinds, sounding, titled
 
 from invr_core.errors import BadFile
 from invr_core.io import open_video, save_video
-from invr_core.query import subdivide
+from invr_core.query import at_rate, subdivide
 from invr_core.video import Video
 
 MILLISECOND = 0.51e-3
@@ -78,10 +78,35 @@ def test_variable_rates_are_kept_to_the_tick(tmp_path: Path, tick: Fraction, dou
     assert back.ends[-1] == pytest.approx(given.ends[-1], abs=1e-9)  # the last frame stays as long as it did
 
 
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
+@pytest.mark.parametrize("fps", [60, 24, 30000 / 1001, 12, 10, 25, 50, 100])
+def test_another_rate_lasts_until_the_end_of_its_source(tmp_path: Path, fps: float, suffix: str) -> None:
+    path = sounding(tmp_path / "in.mp4")
+    given, times = open_video(path), at_rate((0.0, 0.36), fps)
+    shown = Video(times, given.size, lambda indices: given.read([0 for _ in indices]))
+    save_video(shown, tmp_path / f"out{suffix}", pytest.fail, beside=path)
+    back, fine = held(tmp_path / f"out{suffix}", "video"), 1e-9 if suffix == ".mp4" else MILLISECOND
+    assert held(path, "video").ends[-1] == 0.4
+    assert back.stamps == pytest.approx(times.tolist(), abs=fine)
+    assert back.ends[-1] == pytest.approx(0.4, abs=fine if fps != 30000 / 1001 else 1 / 25600)  # half a tick of it
+
+
+def test_another_rate_lasts_to_the_end_of_a_source_with_a_long_last_frame(tmp_path: Path) -> None:
+    path = sounding(tmp_path / "in.mp4", tick=Fraction(1001, 30000), last=4)
+    given, times = open_video(path), at_rate((0.0, 9 * 1001 / 30000), 29.97)
+    assert len(times) == 9  # the grid ends a step, less a few millionths, before the last given frame
+    save_video(Video(times, given.size, given.read), tmp_path / "out.mp4", pytest.fail, beside=path)
+    back = held(tmp_path / "out.mp4", "video")
+    assert back.stamps == pytest.approx(times.tolist(), abs=0.5e-6)
+    assert back.ends[-1] == pytest.approx(held(path, "video").ends[-1], abs=0.5e-6)
+    assert held(path, "video").ends[-1] == pytest.approx(13 * 1001 / 30000)
+
+
 def test_a_part_of_a_clip_does_not_last_to_its_end(tmp_path: Path) -> None:
     path = sounding(tmp_path / "in.mp4")
-    save_video(open_video(path)[:4], tmp_path / "out.mp4", pytest.fail, beside=path)
-    assert held(tmp_path / "out.mp4", "video").ends[-1] == pytest.approx(0.16)
+    for count in (1, 4, 9):
+        save_video(open_video(path)[:count], tmp_path / "out.mp4", pytest.fail, beside=path)
+        assert held(tmp_path / "out.mp4", "video").ends[-1] == pytest.approx(count * 0.04)
 
 
 def test_sound_is_left_out_where_that_is_asked_for_and_all_else_kept(tmp_path: Path) -> None:
@@ -145,6 +170,17 @@ def test_colour_tags_survive_and_so_do_the_colours(tmp_path: Path, name: str, su
     assert written == (TAGS[name] if suffix == ".mp4" else (*TAGS[name][:2], 0, 2))
     difference = (open_video(tmp_path / f"out{suffix}").frames() - video.frames()).abs().mean()
     assert difference < (0.03 if suffix == ".mp4" else 1e-6)
+
+
+@pytest.mark.parametrize("output", ["out.gif", "frames"])
+@pytest.mark.parametrize(("name", "lost"), [("2020 PQ", "BT.2020, PQ"), ("P3 HLG", "Display P3, HLG")])
+def test_colours_that_an_output_without_tags_loses_are_told(tmp_path: Path, name: str, lost: str, output: str) -> None:
+    path, notes = sounding(tmp_path / "in.mp4", tags=TAGS[name], sound=None), list[str]()
+    save_video(open_video(path), tmp_path / output, notes.append, beside=path)
+    assert notes == [f"{output}: it holds no colour tags; those of in.mp4 ({lost}) are left out, .mkv would keep them"]
+    for kept in ("601", "709 full"):
+        path = sounding(tmp_path / "in.mp4", tags=TAGS[kept], sound=None)
+        save_video(open_video(path), tmp_path / output, pytest.fail, beside=path)
 
 
 def test_an_untagged_source_is_written_as_bt709(tmp_path: Path) -> None:

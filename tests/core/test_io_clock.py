@@ -86,3 +86,12 @@ def test_the_ticks_of_the_file_are_tried_as_they_are() -> None:
     base = Fraction(1001, 30_000)
     count, tick, _ = ticks(torch.tensor([0, 13, 27], dtype=torch.float64) * float(base), base)
     assert (count.tolist(), tick) == ([0, 13, 27], base)
+
+
+@pytest.mark.parametrize(("rate", "end"), [(24, 0.4), (60, 0.4), (25, 0.3601), (30000 / 1001, 0.3987)])
+def test_ticks_hold_the_end_beside_the_times(rate: float, end: float) -> None:
+    times = torch.arange(9, dtype=torch.float64) / rate
+    counts, tick, found = ticks(times, end=end)
+    assert float(found) == pytest.approx(rate)
+    assert np.abs(counts * float(tick) - times.numpy()).max() < 1e-9
+    assert abs(round(end / tick) * float(tick) - end) < 2e-5

@@ -126,6 +126,21 @@ def test_gif_leaves_out_what_it_cannot_show(tmp_path: Path, make_video: Make) ->
     assert open_video(tmp_path / "a.gif").times.tolist() == pytest.approx([0, 0.02, 0.04, 0.06, 0.08])
 
 
+def test_gif_starts_at_zero_and_a_folder_has_no_clock_and_both_are_told(tmp_path: Path, make_video: Make) -> None:
+    video, notes = make_video(frames=4, times=[3.0, 3.04, 3.2, 3.6]), list[str]()
+    save_video(video, tmp_path / "a.gif", notes.append)
+    save_video(video, tmp_path / "frames", notes.append)
+    assert notes == [
+        "a.gif: its clock starts at 0 s, not 3 s; a GIF holds no other start",
+        "frames: images have no clock, and are read as 25 frames a second from 0 s; .mp4 and .mkv keep its times",
+    ]
+    assert open_video(tmp_path / "a.gif").times.tolist() == pytest.approx([0, 0.04, 0.2, 0.6])
+    assert open_video(tmp_path / "frames").times.tolist() == pytest.approx([0, 0.04, 0.08, 0.12])
+    for name in ("b.gif", "nothing lost"):
+        save_video(make_video(frames=4, times=[0, 0.04, 0.08, 0.12]), tmp_path / name, pytest.fail)
+    save_video(make_video(frames=2, times=[0, 0.2]), tmp_path / "uneven.gif", pytest.fail)
+
+
 def test_mkv_refuses_times_it_cannot_tell_apart(tmp_path: Path, make_video: Make) -> None:
     with pytest.raises(BadOutput, match="less than a millisecond"):
         make_video(frames=3, times=[0, 0.0001, 0.0002]).save(tmp_path / "a.mkv")
