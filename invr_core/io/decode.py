@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -33,6 +34,12 @@ if int(av.__version__.split(".")[0]) < 19:
     LENIENT["metadata_errors"] = "replace"  # titles that are not text must not hide the pictures
 _HDR = {16: "PQ", 18: "HLG"}
 _DECLARES_LENGTH = ("mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm")
+_LOSE_SILENTLY = {"hevc", "av1", "mpeg2video", "mpeg1video"}
+"""Codecs whose decoders may pass over what they cannot read without an error, and whose packets are a frame each.
+
+Other codecs have packets without a frame (VP8, MPEG-4) or with half of one (H.264), and give an error, or a
+frame that is marked.
+"""
 
 
 def decode(path: Path, note: Note) -> Video:
@@ -81,7 +88,10 @@ class _Pass:
         self.stream.codec_context.options = {"max_pixels": str(MOST_PIXELS)}
         require_frame(self.stream.codec_context.height, self.stream.codec_context.width, str(path))
         self.damaged = False
-        self.end = 0.0
+        self.last, self.end = -math.inf, 0.0
+        self.counts = self.stream.codec_context.codec.canonical_name in _LOSE_SILENTLY
+        self.first: float | None = None
+        self.lost = 0
         self.depth = 8
 
     def run(self) -> Video:
@@ -103,8 +113,11 @@ class _Pass:
             raise BadFile(f"no frame of {self.path} could be decoded; it is damaged, or not a video")
         scratch.seal()
         times = self._times(stamps)
-        if self.damaged or self._falls_short():
-            self.note(f"{self.path.name} is damaged: {len(stamps)} frames could be decoded, the rest is left out")
+        cut = self._falls_short()
+        if self.damaged or cut or self.lost > 0:
+            cut = cut or max((stamp for stamp in stamps if stamp is not None), default=math.inf) < self.last
+            left = "the rest is left out" if cut else "the others are left out"
+            self.note(f"{self.path.name} is damaged: {len(stamps)} frames could be decoded, {left}")
         height, width, _ = scratch.shape
         return Video(torch.tensor(times, dtype=torch.float64), (height, width), scratch.read, depth=self.depth)
 
@@ -117,6 +130,7 @@ class _Pass:
                 self.damaged = True
                 continue
             for frame in frames:
+                self.lost -= self._counts(frame.pts)
                 if frame.is_corrupt:
                     self.damaged = True
                 else:
@@ -132,10 +146,25 @@ class _Pass:
                 if packet.pts is not None and packet.duration and packet.time_base:
                     self.end = max(self.end, float((packet.pts + packet.duration) * packet.time_base))
                 if packet.size:
+                    self._expect(packet)
                     yield packet
         except FFmpegError:
             self.damaged = True
         yield None
+
+    def _expect(self, packet: Packet[VideoStream]) -> None:
+        """Count the frame that a packet should give; those that the container hides give none."""
+        if self.first is None:
+            self.first = packet.pts if packet.is_keyframe and packet.pts is not None else -math.inf
+        if packet.is_discard:
+            return
+        if packet.pts is not None and packet.time_base:
+            self.last = max(self.last, float(packet.pts * packet.time_base))
+        self.lost += self._counts(packet.pts)
+
+    def _counts(self, stamp: int | None) -> bool:
+        """Whether a frame is missed if it is lost: one shown before a first key frame may need what was cut off."""
+        return self.counts and (stamp is None or self.first is None or stamp >= self.first)
 
     def _time_base(self, frame: VideoFrame) -> Fraction:
         return frame.time_base or self.stream.time_base or Fraction(1, 1000)

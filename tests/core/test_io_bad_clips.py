@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -11,6 +12,7 @@ import av
 import numpy as np
 import pytest
 import torch
+from av.codec.codec import UnknownCodecError
 from sounding import sounding
 
 from invr_core.errors import BadFile
@@ -71,22 +73,102 @@ def test_a_clip_one_pixel_wide_goes_in_and_out(tmp_path: Path, size: tuple[int, 
     assert open_video(tmp_path / "a.mp4").size == tuple(side + side % 2 for side in size)
 
 
-@pytest.mark.parametrize("codec", ["ffv1", "libx264"])
-def test_a_frame_that_cannot_be_read_does_not_take_the_others_along(tmp_path: Path, codec: str) -> None:
-    path = sounding(tmp_path / "in.mkv", codec=codec, pixels="yuv420p", sound=None)
-    whole = open_video(path)
+def clip(path: Path, codec: str, frames: int = 25, **options: str) -> Path:
+    """A pattern of 96x64 that moves."""
+    if codec == "libx265":
+        options["x265-params"] = ":".join(["log-level=none", *filter(None, [options.get("x265-params")])])
+    try:
+        pattern = np.random.default_rng(0).integers(0, 255, (64, 96 + frames, 3), dtype=np.uint8)
+        with av.open(str(path), "w") as container:
+            stream: Any = container.add_stream(codec, rate=25, options=options)
+            stream.width, stream.height, stream.pix_fmt = 96, 64, "yuvj420p" if codec == "mjpeg" else "yuv420p"
+            for i in range(frames):
+                frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(pattern[:, i : i + 96]), "rgb24")
+                frame.pts, frame.time_base = i, Fraction(1, 25)
+                container.mux(stream.encode(frame))
+            container.mux(stream.encode(None))
+    except UnknownCodecError:
+        pytest.skip(f"this PyAV has no {codec}")
+    return path
+
+
+def spoiled(path: Path, number: int, begin: int = 8, end: int | None = None) -> None:
+    """Overwrite some bytes of a packet."""
     with av.open(str(path)) as container:
-        packet = [bytes(p) for p in container.demux(video=0)][5]
-    data = path.read_bytes()
-    path.write_bytes(data.replace(packet, packet[:8] + b"\xff" * (len(packet) - 8)))
+        packet = [p for p in container.demux(video=0) if p.size][number]
+        assert packet.pos is not None
+        data = bytearray(path.read_bytes())
+        start = data.index(bytes(packet), packet.pos)
+        bad = slice(start + begin, start + (packet.size if end is None else end))
+    data[bad] = b"\xff" * len(data[bad])
+    path.write_bytes(data)
+
+
+RAISING = ["ffv1", "libx264", "libvpx-vp9", "mjpeg"]
+SILENT = ["libx265", "mpeg2video"]
+
+
+@pytest.mark.parametrize("number", [5, 20])
+@pytest.mark.parametrize("codec", RAISING + SILENT)
+def test_a_frame_that_cannot_be_read_does_not_take_the_others_along(tmp_path: Path, codec: str, number: int) -> None:
+    path = clip(tmp_path / "in.mkv", codec)
+    whole = open_video(path, pytest.fail)
+    spoiled(path, number)
     notes: list[str] = []
     video = open_video(path, notes.append)
-    if codec == "ffv1":
-        assert notes == [f"in.mkv is damaged: {len(video)} frames could be decoded, the rest is left out"]
-        assert video.times.tolist() == [t for i, t in enumerate(whole.times.tolist()) if i != 5]
-        assert torch.equal(video[:5].frames(), whole[:5].frames())
-    else:
-        assert 5 <= len(video) <= 10 and torch.equal(video[:3].frames(), whole[:3].frames())
+    assert number <= len(video) < len(whole) == 25
+    reaches = video.times[-1] == whole.times[-1]
+    left = "the others are left out" if reaches else "the rest is left out"
+    assert notes == [f"in.mkv is damaged: {len(video)} frames could be decoded, {left}"]
+    assert reaches or codec == "libx265"  # from there on it waits for a key frame
+    assert set(video.times.tolist()) < set(whole.times.tolist())
+    assert torch.equal(video[:3].frames(), whole[:3].frames())
+    if codec == "mjpeg":  # each of its frames stands alone
+        kept = [i for i in range(25) if i != number]
+        assert torch.equal(video.frames(), whole.read(kept))
+
+
+def test_a_temporal_unit_of_av1_that_is_passed_over_is_told(tmp_path: Path) -> None:
+    path = clip(tmp_path / "in.mkv", "libsvtav1")
+    spoiled(path, 10, 0, 1)
+    notes: list[str] = []
+    video = open_video(path, notes.append)
+    assert len(video) < 25
+    assert notes == [f"in.mkv is damaged: {len(video)} frames could be decoded, the others are left out"]
+
+
+def test_a_lost_frame_in_the_middle_of_hevc_is_told(tmp_path: Path) -> None:
+    path = clip(tmp_path / "in.mkv", "libx265", **{"x265-params": "bframes=0:keyint=5:min-keyint=5:no-open-gop=1"})
+    spoiled(path, 7, 6)
+    notes: list[str] = []
+    video = open_video(path, notes.append)
+    assert len(video) < 25 and float(video.times[-1]) == pytest.approx(0.96)
+    assert notes == [f"in.mkv is damaged: {len(video)} frames could be decoded, the others are left out"]
+
+
+@pytest.mark.parametrize("suffix", [".mkv", ".ts"])
+@pytest.mark.parametrize("codec", SILENT)
+def test_frames_that_lean_on_what_was_cut_off_before_are_no_damage(tmp_path: Path, codec: str, suffix: str) -> None:
+    options = {"x265-params": "keyint=10:min-keyint=10:no-scenecut=1"} if codec == "libx265" else {"bf": "2", "g": "9"}
+    path = clip(tmp_path / "whole.mkv", codec, 40, **options)
+    cut = tmp_path / f"in{suffix}"
+    with av.open(str(path)) as given, av.open(str(cut), "w") as container:
+        copy = container.add_stream_from_template(given.streams.video[0])
+        packets: list[Any] = [p for p in given.demux(video=0) if p.size]
+        start = [i for i, packet in enumerate(packets) if packet.is_keyframe][1]
+        for packet in packets[start:]:
+            packet.stream = copy
+            container.mux(packet)
+    assert len(open_video(cut, pytest.fail)) < 40 - start
+
+
+def test_frames_that_a_container_hides_are_no_damage(tmp_path: Path) -> None:
+    path = clip(tmp_path / "in.mp4", "libx265", **{"x265-params": "bframes=0:keyint=8"})
+    data = bytearray(path.read_bytes())
+    edit = data.find(b"elst") + 12  # after its length in ticks: where in the pictures it begins
+    data[edit : edit + 8] = struct.pack(">2i", 800, 5 * 512)
+    path.write_bytes(data)
+    assert len(open_video(path, pytest.fail)) == 20
 
 
 def test_a_codec_that_nobody_knows_is_refused(tmp_path: Path) -> None:
