@@ -1,18 +1,21 @@
 """Which files come through: small clips of many containers, codecs, depths and rates, read and written again.
 
     python docs/benchmarks/formats.py > docs/benchmarks/formats.jsonl
+    python docs/benchmarks/formats.py --table > docs/benchmarks/formats.md
 
 It makes its clips itself, by PyAV. Each line is one clip written to one kind of output with
-``save_video(beside=clip)``: what came in, and what of it survived.
+``save_video(beside=clip)``: what came in, and what of it survived. The second command shows the lines as a page.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +70,19 @@ FORMATS = [
 ]
 RATES = {"25": 3600, "29.97": 3003, "variable": 0}
 """Ticks of a 90 000th of a second from frame to frame."""
+RECORDS = Path(__file__).with_suffix(".jsonl")
+PAGE = """# Formats, one by one
+
+Each kind of clip that was tried ([how, and in sum](README.md)), read and written again with what is beside its
+pictures. At each rate: whether all frames came back. *Pictures*: PSNR to what was read, at the rate where it is least.
+*Times*: how far a frame has moved, at most; Matroska counts milliseconds; "exact" is to the microsecond. *Sound*:
+"same" is the same packets, and how far one has moved, at most. "Not made": PyAV makes no such clip.
+
+    python docs/benchmarks/formats.py --table > docs/benchmarks/formats.md
+
+| in | codec | pixels | out | bits | {rates} | pictures | times | sound in | sound out |
+|---|---|---|---|---|---|---|---|---|---|---|---|
+"""
 
 
 def stamps(rate: str) -> list[int]:
@@ -194,8 +210,57 @@ def lines(folder: Path) -> Iterator[dict[str, Any]]:
                     yield {**said, "output": suffix[1:], "refused": str(error).replace(str(folder), "")}
 
 
+def worst(records: list[dict[str, Any]], key: str) -> float | None:
+    """The largest of a figure, if there is one."""
+    return max((record[key] for record in records if record.get(key) is not None), default=None)
+
+
+def milliseconds(value: float | None) -> str:
+    """In words; below a microsecond it is exact."""
+    return "–" if value is None else "exact" if value < 0.001 else f"{value:.2g} ms"
+
+
+def row(records: list[dict[str, Any]]) -> str:
+    """A line of the table: one kind of clip, at all its rates, written to one kind of output."""
+    first, done = records[0], [record for record in records if "psnr" in record]
+    rates = []
+    for name in RATES:
+        record = next(record for record in records if record["rate"] == name)
+        why = "not made" if "cannot_be_made" in record else "refused" if "refused" in record else ""
+        rates.append(why or ("all" if len(set(record["frames"])) == 1 else "of {} {}".format(*record["frames"][::2])))
+    least = min((record["psnr"] for record in done if record["psnr"] is not None), default=None)
+    pictures = "–" if least is None else "exact" if least >= 99 else f"{least:.1f} dB"
+    depth = "–" if not done else "{} → {}".format(*done[0]["depth"])
+    heard = sorted({record["sound"] for record in done})
+    moved = worst(done, "sound_moved_ms")
+    sound = ", ".join(heard) + (f", moved {moved:.2g} ms" if moved and moved >= 0.001 else "")
+    kind = [f"`.{first['container']}`", first["codec"], first["pixels"], f"`.{first['output']}`"]
+    cells = [*kind, depth, *rates, pictures, milliseconds(worst(done, "times_ms")), first["audio"] or "–", sound]
+    return f"| {' | '.join(cells)} |"
+
+
+def table(records: list[dict[str, Any]]) -> str:
+    """The page: a row for each container, codec, depth and output; the worst over the rates."""
+    rows = []
+    for _, group in groupby(records, key=lambda record: (record["container"], record["codec"], record["pixels"])):
+        members = list(group)
+        unmade = [record for record in members if "output" not in record]
+        for output in ("mp4", "mkv"):
+            rows.append(
+                row([r for r in members if r.get("output") == output] + [{**r, "output": output} for r in unmade])
+            )
+    return PAGE.format(rates=" | ".join(f"{rate} fps" if rate != "variable" else rate for rate in RATES)) + "\n".join(
+        rows
+    )
+
+
 def main() -> None:
-    """Print the lines."""
+    """Print the lines, or the page of those that are there."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--table", action="store_true", help="show the records beside this script as a page")
+    if parser.parse_args().table:
+        print(table([json.loads(line) for line in RECORDS.read_text().splitlines()]))
+        return
     with tempfile.TemporaryDirectory() as folder:
         for line in lines(Path(folder)):
             print(json.dumps(line), flush=True)
