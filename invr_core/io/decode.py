@@ -25,7 +25,7 @@ from invr_core.io.graph import Pixels
 from invr_core.io.light import dynamic
 from invr_core.io.notes import Note
 from invr_core.io.scratch import Scratch
-from invr_core.io.to_rgb import ToRGB, depth_of
+from invr_core.io.to_rgb import ToRGB, depth_of, transparent
 from invr_core.video import Video
 
 LENIENT: dict[str, Any] = {"options": {"protocol_whitelist": "file"}}
@@ -93,6 +93,7 @@ class _Pass:
         self.first: float | None = None
         self.lost = 0
         self.depth = 8
+        self.clear = any(k.lower() == "alpha_mode" and v != "0" for k, v in self.stream.metadata.items())
 
     def run(self) -> Video:
         scratch = Scratch(self.path.name, self.stream.frames)
@@ -146,6 +147,8 @@ class _Pass:
                 if packet.pts is not None and packet.duration and packet.time_base:
                     self.end = max(self.end, float((packet.pts + packet.duration) * packet.time_base))
                 if packet.size:
+                    if self.clear and _has_more(packet):
+                        raise transparent(str(self.path))
                     self._expect(packet)
                     yield packet
         except FFmpegError:
@@ -203,6 +206,15 @@ class _Pass:
             )
         if frame.interlaced_frame:
             self.note(f"{name} is interlaced; its fields are not separated, deinterlace it first for better results")
+
+
+def _has_more(packet: Packet[VideoStream]) -> bool:
+    """Whether a packet of Matroska or WebM holds more than its picture: the alpha of VP8 and VP9, which is not decoded.
+
+    A clip that says that it has alpha may have been flattened since. Before PyAV 16 its word must do.
+    """
+    has = getattr(packet, "has_sidedata", None)
+    return has is None or bool(has("matroska_block_additional"))
 
 
 def _last_bytes(path: Path, count: int = 4096) -> bytes:

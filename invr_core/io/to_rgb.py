@@ -73,8 +73,13 @@ def opaque(picture: Pixels, name: str) -> Pixels:
         BadFile: if it does.
     """
     if picture.shape[2] == 4 and picture[..., 3].min() < np.iinfo(picture.dtype).max:
-        raise BadFile(f"{name} has transparent pixels, and a video has none; flatten it onto a background first")
+        raise transparent(name)
     return picture[..., :3]
+
+
+def transparent(name: str) -> BadFile:
+    """What is raised for a file that is not opaque."""
+    return BadFile(f"{name} has transparent pixels, and a video has none; flatten it onto a background first")
 
 
 def upright(frame: VideoFrame) -> tuple[str, ...]:

@@ -235,6 +235,28 @@ def test_transparent_video_is_refused(tmp_path: Path) -> None:
         open_video(tmp_path / "clear.mkv")
 
 
+@pytest.mark.parametrize(
+    ("suffix", "codec", "pixels", "profile"),
+    [(".mov", "prores_ks", "yuva444p10le", "4"), (".webm", "libvpx-vp9", "yuva420p", "0")],
+    ids=["ProRes 4444", "VP9"],
+)
+def test_transparent_yuv_is_refused(tmp_path: Path, suffix: str, codec: str, pixels: str, profile: str) -> None:
+    frame = av.VideoFrame.from_ndarray(np.full((48, 64, 4), 200, np.uint8), "rgba").reformat(format=pixels)
+    write(tmp_path / f"clear{suffix}", [frame], codec, profile=profile)
+    with pytest.raises(BadFile, match=f"clear{suffix} has transparent pixels, and a video has none; flatten it"):
+        open_video(tmp_path / f"clear{suffix}")
+
+
+def test_a_flattened_clip_that_still_says_it_has_alpha_is_read(tmp_path: Path) -> None:
+    with av.open(str(tmp_path / "flat.webm"), "w") as container:
+        stream = container.add_stream("libvpx-vp9", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        stream.metadata["alpha_mode"] = "1"
+        container.mux(stream.encode(av.VideoFrame(64, 48, "yuv420p")))
+        container.mux(stream.encode(None))
+    assert len(open_video(tmp_path / "flat.webm")) == 1
+
+
 def test_a_change_of_size_is_refused(tmp_path: Path) -> None:
     pictures = [cv2.imencode(".jpg", np.zeros((size, size, 3), np.uint8))[1].tobytes() for size in (32, 32, 48)]
     (tmp_path / "a.mjpeg").write_bytes(b"".join(pictures))
