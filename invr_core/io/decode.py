@@ -25,7 +25,7 @@ from invr_core.io.graph import Pixels
 from invr_core.io.light import dynamic
 from invr_core.io.notes import Note
 from invr_core.io.scratch import Scratch
-from invr_core.io.to_rgb import ToRGB, depth_of, transparent
+from invr_core.io.to_rgb import ToRGB, depth_of, slanted, transparent
 from invr_core.video import Video
 
 LENIENT: dict[str, Any] = {"options": {"protocol_whitelist": "file"}}
@@ -204,6 +204,8 @@ class _Pass:
                 f"{name} says frame by frame how it is to be shown ({frame_by_frame}); that is left out: what is "
                 "written keeps its curve, its colour tags and, where the format can, its static mastering data"
             )
+        if slanted(frame):
+            self.note(f"{name} asks to be shown at a slant; that is left out, the frames are taken as they are coded")
         if frame.interlaced_frame:
             self.note(f"{name} is interlaced; its fields are not separated, deinterlace it first for better results")
 

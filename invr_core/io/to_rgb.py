@@ -84,14 +84,27 @@ def transparent(name: str) -> BadFile:
 
 def upright(frame: VideoFrame) -> tuple[str, ...]:
     """The filters that show a frame as its display matrix asks; slanted ones are left out."""
+    return _turn(frame) or ()
+
+
+def slanted(frame: VideoFrame) -> bool:
+    """Whether a frame's display matrix asks for a turn by other than quarters."""
+    return _turn(frame) is None
+
+
+def _turn(frame: VideoFrame) -> tuple[str, ...] | None:
+    """The filters of a display matrix; None for a slanted one. A slant of less than a degree is none."""
     try:
         side = frame.side_data.get("DISPLAYMATRIX")
     except ValueError:  # something else beside the frame is of a kind that PyAV does not know, and all of it is hidden
-        return _TURNS.get(frame.rotation % 360, ())
+        return _TURNS.get(frame.rotation % 360, None if frame.rotation % 360 else ())
     if side is None:
         return ()
     a, b, _, c, d = struct.unpack("=9i", bytes(cast(Buffer, side)))[:5]
-    if a == d == 0 and b and c:
+    along, across = max(abs(a), abs(d)), max(abs(b), abs(c))
+    if min(along, across) > max(along, across) / 64:
+        return None
+    if across > along:
         steps = [("transpose=dir=0", True), ("hflip", c < 0), ("vflip", b < 0)]
     else:
         steps = [("hflip", a < 0), ("vflip", d < 0)]

@@ -125,6 +125,7 @@ TURNS = {
     "counterclockwise": ((0, -1, 1, 0), lambda f: np.rot90(f, 1, (2, 3))),
     "mirrored": ((-1, 0, 0, 1), lambda f: f[..., ::-1]),
     "flipped": ((1, 0, 0, -1), lambda f: f[:, :, ::-1]),
+    "nearly clockwise": ((0.002, 1, -1, 0.002), lambda f: np.rot90(f, -1, (2, 3))),
     "transposed": ((0, 1, 1, 0), lambda f: f.swapaxes(2, 3)),
 }
 
@@ -134,12 +135,27 @@ def test_the_display_matrix_is_applied(tmp_path: Path, bunny_path: Path, turn: s
     (a, b, c, d), expected = TURNS[turn]
     data = bytearray(bunny_path.read_bytes())
     matrix = data.find(b"tkhd") + 44
-    data[matrix : matrix + 36] = struct.pack(">9i", a << 16, b << 16, 0, c << 16, d << 16, 0, 0, 0, 1 << 30)
+    a, b, c, d = (round(entry * 65536) for entry in (a, b, c, d))
+    data[matrix : matrix + 36] = struct.pack(">9i", a, b, 0, c, d, 0, 0, 0, 1 << 30)
     (tmp_path / "turned.mp4").write_bytes(data)
-    turned = open_video(tmp_path / "turned.mp4")
+    turned = open_video(tmp_path / "turned.mp4", pytest.fail)
     upright = expected(open_video(bunny_path).read([0, 30]).numpy())
     assert turned.size == upright.shape[2:]
     assert np.abs(turned.read([0, 30]).numpy() - upright).max() <= 2.5 / 255
+
+
+@pytest.mark.parametrize("cosine", [0.8, -0.8, 0.1])
+def test_a_slant_is_left_out_and_told(tmp_path: Path, bunny_path: Path, cosine: float) -> None:
+    data = bytearray(bunny_path.read_bytes())
+    matrix = data.find(b"tkhd") + 44
+    c, s = round(cosine * 65536), round((1 - cosine**2) ** 0.5 * 65536)
+    data[matrix : matrix + 36] = struct.pack(">9i", c, s, 0, -s, c, 0, 0, 0, 1 << 30)
+    (tmp_path / "slanted.mp4").write_bytes(data)
+    notes: list[str] = []
+    video = open_video(tmp_path / "slanted.mp4", notes.append)
+    said = "slanted.mp4 asks to be shown at a slant; that is left out, the frames are taken as they are coded"
+    assert notes == [said]
+    assert torch.equal(video.read([0, 30]), open_video(bunny_path).read([0, 30]))
 
 
 def test_gifs_move(tmp_path: Path) -> None:
