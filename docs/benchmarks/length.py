@@ -4,7 +4,8 @@
 
 The clip is the one that ships, enlarged, cropped, and played to and fro. Each run is a process of its own. So few steps
 make no picture worth looking at. They are as many for each length, since a step takes the more memory the farther apart
-its frames lie, which is chance: the peak of many steps is higher than that of few.
+its frames lie, which is chance: the peak of many steps is higher than that of few. Each line has the curve of its run,
+too: the peak so far, every half minute.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import resource
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from pathlib import Path
 
@@ -68,7 +70,7 @@ def main() -> None:
             "pieces": len(parts),
             "frames_of_a_piece": max(map(len, parts)),
             "steps": options.steps,
-            "peak_memory_mib": json.loads(done.stdout.splitlines()[-1]),
+            **json.loads(done.stdout.splitlines()[-1]),
             "seconds": round(taken, 1),
             "cpu_seconds": round(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, 1),
             "load_average": round(os.getloadavg()[0], 2),
@@ -79,9 +81,17 @@ def main() -> None:
 
 
 def inside(command: list[str]) -> None:
-    """Run a command line here, and print the peak of this process in MiB."""
+    """Run a command line here, and print the peak of this process in MiB, in the end and over its processor seconds."""
+    curve, over = list[tuple[int, int]](), threading.Event()
+
+    def follow() -> None:
+        while not over.wait(30):
+            curve.append((round(time.process_time()), round(peak())))
+
+    threading.Thread(target=follow, daemon=True).start()
     code = invr(command)
-    print(json.dumps(round(peak())))
+    over.set()
+    print(json.dumps({"peak_memory_mib": round(peak()), "peak_over_cpu_seconds": curve}))
     sys.exit(code)
 
 
