@@ -15,7 +15,7 @@ from av.audio.stream import AudioStream
 from av.container import InputContainer, OutputContainer
 from av.error import ArgumentError, FFmpegError
 from av.packet import Packet
-from av.stream import Stream
+from av.stream import Disposition, Stream
 from av.video.stream import VideoStream
 
 from invr_core.errors import BadFile
@@ -31,6 +31,13 @@ if TYPE_CHECKING:
 _BRANDS = {"major_brand", "minor_version", "compatible_brands", "encoder", "handler_name", "vendor_id"}
 _OF_THE_FILE = _BRANDS | {"name", "timecode", "duration", "number_of_frames", "number_of_bytes", "bps"}
 """Keys that say how a file is made, and not what it shows."""
+_TITLES = {"title", "artist", "album_artist", "composer", "album", "track", "disc", "genre", "copyright", "grouping"}
+_TEXTS = {"comment", "lyrics", "description", "synopsis", "keywords"}
+_SERIES = {"show", "network", "episode_id", "episode_sort", "season_number"}
+_SHOWN = _TITLES | _TEXTS | _SERIES
+"""Keys that players show, and that an ``.mp4`` has a place for which they know."""
+_PLACED = _SHOWN | {"date", "location", "creation_time", "media_type", "hd_video", "gapless_playback", "compilation"}
+"""All keys that an ``.mp4`` has a place for. Source: FFmpeg's ``movenc.c``."""
 
 
 class Beside:
@@ -49,7 +56,7 @@ class Beside:
     """
 
     def __init__(self, path: Path, audio: bool, note: Note) -> None:
-        self.path, self._note = path, note
+        self.path, self._audio, self._note = path, audio, note
         self._open = ExitStack()
         try:
             self._source: InputContainer = self._open.enter_context(av.open(f"file:{path}", **LENIENT))
@@ -101,6 +108,15 @@ class Beside:
         """Samples per second of each sound."""
         return [stream.rate for stream in self._wanted if isinstance(stream, AudioStream)]
 
+    @property
+    def own_tags(self) -> bool:
+        """Whether an ``.mp4`` is to list tags under their own names, as phones do.
+
+        Only then has it a place for all of them, but few players look there for a title, so that keeps its usual one.
+        """
+        given = self._source.metadata
+        return bool(_unusual(given)) and _SHOWN.isdisjoint(key.lower() for key in given)
+
     def join(self, target: OutputContainer, pictures: VideoStream, shift: float) -> None:
         """Add what the target can hold: streams, chapters, titles. To be called before its first packet.
 
@@ -120,6 +136,9 @@ class Beside:
             copy = self._copies[stream.index] = target.add_stream_from_template(stream)
             copy.disposition = stream.disposition
             _describe(stream.metadata, copy.metadata)
+        left = self._left_out(target)
+        if left:
+            self._note(f"not kept of {self.path.name}: {', '.join(left)}")
         chapters = self._source.chapters()
         if chapters:
             target.set_chapters([_later(chapter, shift) for chapter in chapters])
@@ -127,6 +146,34 @@ class Beside:
         self._keeps_early = format != "matroska" or format in self._source.format.name
         self._waiting = self._packets()
         self._next = next(self._waiting, None)
+
+    def _left_out(self, target: OutputContainer) -> list[str]:
+        """Copy attached files, such as fonts of subtitles, and name all that is not copied."""
+        left = []
+        for stream in self._source.streams:
+            name = None if stream in self._wanted or stream == self._pictures else self._name(stream)
+            if name and not (stream.type == "attachment" and _attached(stream, target)):
+                left.append(name)
+        unusual = _unusual(self._source.metadata)
+        if unusual and target.format.name == "mp4" and not self.own_tags:
+            some = " ".join(key[:40] for key in unusual[:3])
+            more = f" and {len(unusual) - 3} more" if len(unusual) > 3 else ""
+            left.append(f"the tags {some}{more}, for which an .mp4 with a title has no place")
+        return list(dict.fromkeys(left))
+
+    def _name(self, stream: Stream) -> str | None:
+        """What to call a stream that is not copied; None for one that nobody misses."""
+        if stream.type == "video":
+            return "its cover" if stream.disposition & Disposition.attached_pic else "another video"
+        if stream.type == "attachment":
+            return "the attached files"
+        if stream.type in ("audio", "subtitle"):
+            unwanted = stream.codec_context is not None or (stream.type == "audio" and not self._audio)
+            return None if unwanted else f"{'sound' if stream.type == 'audio' else 'subtitles'} of an unknown kind"
+        if "timecode" in stream.metadata:
+            return "the time code"
+        titles = self._source.chapters() and getattr(stream, "name", None) == "bin_data"
+        return None if titles else "a data track"  # those of chapters are copied as chapters
 
     def until(self, seconds: float) -> None:
         """Copy what is due before an instant of the written clip."""
@@ -212,6 +259,25 @@ def _holds(format: str, path: Path, index: int) -> bool:
     except (FFmpegError, ValueError):
         return False
     return True
+
+
+def _attached(stream: Stream, target: OutputContainer) -> bool:
+    """Whether a file within a file could be copied: into .mkv, by PyAV 16 or later."""
+    given: Any = stream
+    if target.format.name != "matroska" or not hasattr(target, "add_attachment") or not given.data:
+        return False
+    target.add_attachment(given.name or "file", given.mimetype or "application/octet-stream", given.data)
+    return True
+
+
+def _unusual(given: dict[str, str]) -> list[str]:
+    """The tags for which an ``.mp4`` has no usual place; "location-eng" says again what "location" does."""
+    known = _OF_THE_FILE | _PLACED
+    return [
+        key
+        for key in given
+        if not {key.lower(), key.lower().rpartition("-")[0]} & known and not key.startswith("_STATISTICS")
+    ]
 
 
 def _later(chapter: Chapter, shift: float) -> Chapter:

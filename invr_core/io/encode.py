@@ -225,7 +225,8 @@ class H264(Encoder):
         fine = self.tick.denominator
         scale = fine * -(-1000 // fine)
         together = math.lcm(scale, *(self.beside.rates if self.beside else []))
-        return {"movflags": "+faststart", "movie_timescale": str(together if together < 2**31 else scale)}
+        own = "+use_metadata_tags" if self.beside is not None and self.beside.own_tags else ""
+        return {"movflags": f"+faststart{own}", "movie_timescale": str(together if together < 2**31 else scale)}
 
     def coded_size(self) -> tuple[int, int]:
         """The next even size."""
