@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
@@ -18,6 +18,7 @@ from invr_core.video import Video
 from invr_tasks.keeping import Kept
 from invr_tasks.part_jobs import Job, shares, split
 from invr_tasks.pieces import PIECE, Part, parts_of
+from invr_tasks.run import Job as Prepared
 from invr_tasks.run import OnStep, Result, check_parts, default_model, prepare, run
 from invr_tasks.task import Source, Task
 
@@ -88,18 +89,23 @@ class Fits:
         self._done, self._answers = set[int](), dict[int, Video]()
         self._tells: bool | None = None
 
+    def prepared(self) -> Iterator[tuple[Prepared, FitConfig]]:
+        """Each part that is to be fitted, with all that can be refused of it refused, and how long it is fitted."""
+        for job, share in zip(self.jobs, self.shares, strict=True):
+            if job.fitted:
+                prepared = prepare(job.task, job.source)
+                check_parts(job.task, prepared, self.model)
+                yield prepared, share
+
     def check(self, elsewhere: bool = False) -> None:
         """Refuse what can be refused before the first fit, and tell what will not be fitted.
 
         Args:
             elsewhere: whether the fits are done by others, whose memory is not this machine's.
         """
-        for job, share in zip(self.jobs, self.shares, strict=True):
-            if job.fitted:
-                prepared = prepare(job.task, job.source)
-                check_parts(job.task, prepared, self.model)
-                with suppress(*([NotEnoughMemory] if elsewhere else [])):
-                    check_fit(prepared.observation, self.model, share)
+        for prepared, share in self.prepared():
+            with suppress(*([NotEnoughMemory] if elsewhere else [])):
+                check_fit(prepared.observation, self.model, share)
         short = [job.part.title for job in self.jobs if not job.enough and len(job.places)]
         if short:
             self.orders.tell(f"too short for this task, and shown by the trivial answer: {'; '.join(short)}")

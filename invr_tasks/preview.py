@@ -17,7 +17,7 @@ from invr_core.models.base import Geometry, ModelConfig
 from invr_core.video import Video
 from invr_tasks.operators.resize import crop_to
 from invr_tasks.part_fits import Fits, Orders
-from invr_tasks.run import Job, check_parts, prepare
+from invr_tasks.run import Job
 from invr_tasks.task import Source, Task
 
 WIDTH = 320
@@ -129,13 +129,8 @@ def planned(task: Task[Any], source: Source, cuts: Sequence[int], orders: Orders
     Raises:
         InvrError: if the task or the model cannot be run on one of them.
     """
-    fits, found = Fits(task, source, cuts, orders), []
-    for part, share in zip(fits.jobs, fits.shares, strict=True):
-        if part.fitted:
-            job = prepare(part.task, part.source)
-            check_parts(part.task, job, fits.model)
-            found.append(Planned(job, solved_for(job.observation, fits.model, share), share))
-    return found
+    fits = Fits(task, source, cuts, orders)
+    return [Planned(job, solved_for(job.observation, fits.model, share), share) for job, share in fits.prepared()]
 
 
 def forecast(fits: Sequence[Planned], excerpt: Planned, took: Took) -> Forecast:
