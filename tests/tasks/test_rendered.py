@@ -166,7 +166,7 @@ def test_what_else_is_written_is_as_without_the_stop(
     stopped(*ALL)
     for file in Path().glob("a-*.invr"):
         file.unlink()
-    code, out, err = invr("resume", "RUN")
+    code, out, _ = invr("resume", "RUN")
     assert code == 0
     assert [file.name for file in sorted(Path().glob("a-*"))] == ["a-1.invr", "a-2.invr", "a-3.invr"]
     assert "a-1.invr to a-3.invr (3 files)" in out
