@@ -25,7 +25,7 @@ from invr_core.threads import SPINS
 os.environ.setdefault("GOMP_SPINCOUNT", SPINS)  # as the command line does, before torch is imported
 
 import torch
-from invr_interpolation import paths
+from invr_interpolation import mixing, pairs, paths
 
 from invr_core.fitting import FitConfig
 from invr_core.models.cwrnn import config
@@ -53,17 +53,22 @@ def one_kind(kind: str, kernel: str = "bicubic") -> Without:
         return {(kind if kind in kinds(video) else "fitted", kernel): 1.0}
 
     def kinds(video: Video) -> set[str]:
-        gap = paths.Gap(paths.Pair.of(video, 0, 1), float(video.times[:2].mean()))
+        gap = pairs.Gap(pairs.Pair.of(video, 0, 1), float(video.times[:2].mean()))
         nowhere = torch.zeros(1, 2, *video.size)
-        return set(paths.candidates(gap, paths.Path(nowhere, nowhere)))
+        return set(paths.candidates(gap, pairs.Path(nowhere, nowhere)))
 
     return lambda: patch("invr_interpolation.worth", alone)
 
 
 def bicubic_alone(video: Video, rep: Representation) -> dict[tuple[str, str], float]:
     """What the kinds of paths are worth by the one kernel."""
-    with patch("invr_interpolation.paths.KERNELS", paths.KERNELS[:1]):
-        return paths.worth(video, rep)
+    with patch("invr_interpolation.mixing.KERNELS", paths.KERNELS[:1]):
+        return mixing.worth(video, rep)
+
+
+def both_show(video: Video, rep: Representation) -> dict[tuple[str, str], float]:
+    """The same without what only one of two frames shows."""
+    return {name: share for name, share in mixing.worth(video, rep).items() if name[0] != paths.ALONE}
 
 
 def bicubic_lookup(twice: torch.Tensor, positions: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -87,6 +92,7 @@ ALTERED: dict[str, dict[str, Without]] = {
         **{f"{kind} paths alone": one_kind(kind) for kind in ("fitted", "refined", "fine", "coarse16", "coarse24")},
         "coarse24 paths alone, sinc": one_kind("coarse24", "sinc"),
         "without the sinc": lambda: patch("invr_interpolation.worth", bicubic_alone),
+        "without what only one frame shows": lambda: patch("invr_interpolation.worth", both_show),
         "all kinds alike": lambda: patch("invr_interpolation.worth", lambda *_: {}),
     },
     "inpaint": {},

@@ -7,8 +7,10 @@ import math
 import numpy as np
 import pytest
 import torch
-from invr_interpolation import Interpolate, InterpolateConfig, paths
-from invr_interpolation.paths import Gap, Pair, Path, _least, candidates, worth
+from invr_interpolation import Interpolate, InterpolateConfig, pairs
+from invr_interpolation.mixing import _least, worth
+from invr_interpolation.pairs import Gap, Pair, Path
+from invr_interpolation.paths import candidates
 from torch import Tensor
 
 from invr_core.errors import BadInput, OutOfSpan, Unsupported
@@ -134,15 +136,15 @@ def moving(shift: float, seed: int = 0) -> Gap:
     texture = torch.nn.functional.interpolate(texture, size=(64, 160), mode="bicubic").clamp(0, 1)
     grid = pixel_grid(64, 96)
     ends = [sample(texture, grid + torch.tensor([32 - x, 0.0]).view(1, 2, 1, 1))[0] for x in (0.0, shift)]
-    return Gap(Pair(*ends, 0.0, 1.0), 0.5)
+    return Gap(Pair.of(Video.of(torch.cat(ends), fps=1), 0, 1), 0.5)
 
 
 def test_all_kinds_of_paths_find_a_motion_that_is_the_same_everywhere() -> None:
     gap = moving(3.0)
     own = Path(torch.zeros(1, 2, 64, 96), torch.zeros(1, 2, 64, 96))
     found = candidates(gap, own)
-    assert set(found) == {"fitted", "refined", "fine", "coarse16", "coarse24"}
-    for name in set(found) - {"fitted"}:
+    assert set(found) == {"fitted", "refined", "fine", "coarse16", "coarse24", "alone"}
+    for name in set(found) - {"fitted", "alone"}:
         inner = found[name].after[..., 16:-16, 16:-16]
         assert float((inner[:, 0] - 1.5).abs().mean()) < 0.1, name
         assert float(inner[:, 1].abs().mean()) < 0.1, name
@@ -155,7 +157,7 @@ def test_two_frames_are_matched_once_for_all_instants_between_them(monkeypatch: 
         matched.append(patch)
         return match(old, new, patch=patch)
 
-    monkeypatch.setattr(paths, "match", counted)
+    monkeypatch.setattr(pairs, "match", counted)
     pair = moving(3.0).pair
     for share in (0.25, 0.5, 0.75):
         ways = candidates(Gap(pair, share), None, ("fine", "coarse16"))
@@ -164,7 +166,7 @@ def test_two_frames_are_matched_once_for_all_instants_between_them(monkeypatch: 
 
 
 def test_a_frame_too_small_to_be_matched_has_only_the_fitted_path() -> None:
-    tiny = Gap(Pair(torch.zeros(1, 3, 8, 8), torch.ones(1, 3, 8, 8), 0.0, 1.0), 0.5)
+    tiny = Gap(Pair.of(Video.of(torch.zeros(2, 3, 8, 8), fps=1), 0, 1), 0.5)
     own = Path(torch.zeros(1, 2, 8, 8), torch.zeros(1, 2, 8, 8))
     assert set(candidates(tiny, own)) == {"fitted"} and candidates(tiny, None) == {}
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import cached_property, lru_cache, partial
+from functools import cached_property, lru_cache
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from invr_core.errors import BadInput
 from invr_core.observation import Observation
@@ -15,8 +14,10 @@ from invr_core.query import Query, at_rate, subdivide
 from invr_core.representation import Representation
 from invr_core.transport import SAME_INSTANT
 from invr_core.video import Video
-from invr_interpolation.doubt import Voice, expected
-from invr_interpolation.paths import KERNELS, Gap, Pair, Path, candidates, fitted, sides, worth
+from invr_interpolation.doubt import expected
+from invr_interpolation.mixing import Shares, Voice, mixed, unlearned, voices, worth
+from invr_interpolation.pairs import Gap, Matches, Pair
+from invr_interpolation.paths import candidates, fitted
 from invr_tasks.baselines import blend
 from invr_tasks.confidence import confidence_of
 from invr_tasks.operators import interpolation_split
@@ -24,10 +25,6 @@ from invr_tasks.task import Source, Task, frame_by_frame
 
 __all__ = ["Interpolate", "InterpolateConfig"]
 
-DOUBT = 10 / 255**2
-"""Mean square difference of the two sides of a path, at which it counts half of what it would if they agreed."""
-WINDOW = 7
-"""Pixels across the square over which that difference is averaged."""
 OWN_WEIGHT = 1e-3
 """What the representation's own picture counts beside a carried one."""
 
@@ -104,10 +101,11 @@ class _Between:
 
     def __init__(self, video: Video, rep: Representation) -> None:
         self.video, self.rep = video, rep
-        self._pair = lru_cache(maxsize=1)(partial(Pair.of, video))  # frames of one gap are asked for in a row
+        motion = Matches(video, rep.device)
+        self._pair = lru_cache(maxsize=1)(lambda before: Pair(video, before, before + 1, motion))  # asked for in a row
 
     @cached_property
-    def shares(self) -> dict[tuple[str, str], float]:
+    def shares(self) -> Shares:
         """What each kind of path and kernel counts, by `worth`."""
         return worth(self.video, self.rep)
 
@@ -122,8 +120,8 @@ class _Between:
         if given is not None:
             return given, torch.ones_like(given[:, :1])
         gap = self._gap(time)
-        frame, voices = self._mixture(gap)
-        return frame, confidence_of(expected(frame, gap, voices))
+        frame, said = self._mixture(gap)
+        return frame, confidence_of(expected(frame, gap, said))
 
     def _given(self, time: float) -> Tensor | None:
         distance, nearest = (self.video.times - time).abs().min(0)
@@ -131,32 +129,12 @@ class _Between:
 
     def _gap(self, time: float) -> Gap:
         after = int(torch.searchsorted(self.video.times, time))
-        return Gap(self._pair(after - 1, after), time)
+        return Gap(self._pair(after - 1), time)
 
     def _mixture(self, gap: Gap) -> tuple[Tensor, list[Voice]]:
         """The frame within a gap, and what it is mixed of."""
         own = self.rep(Query(torch.tensor([gap.time], dtype=torch.float64)))
         path, visible = fitted(self.rep, gap)
-        total, weights = OWN_WEIGHT * own, torch.full_like(own[:, :1], OWN_WEIGHT)
-        voices = []
         found = candidates(gap, path, {kind for kind, _ in self.shares} or None)
-        for (kind, kernel), share in (self.shares or {(kind, KERNELS[0]): 1.0 for kind in found}).items():
-            picture, weight, apart = _mixed(gap, found[kind], kernel, visible)
-            weight = weight * share
-            total, weights = total + weight * picture, weights + weight
-            voices.append(Voice(picture, weight, apart))
-        return total / weights, voices
-
-
-def _mixed(gap: Gap, path: Path, kernel: str, visible: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Both frames brought along a path and mixed, (1, 3, H, W), what that counts at each pixel, and how far they part.
-
-    The last two are (1, 1, H, W).
-    """
-    pictures, inside = sides(gap, path, kernel)
-    apart = (pictures[:1] - pictures[1:]).square().mean(1, keepdim=True)
-    apart = F.avg_pool2d(apart, WINDOW, 1, WINDOW // 2, count_include_pad=False)
-    shares = torch.tensor([1 - gap.share, gap.share]).view(2, 1, 1, 1).to(inside) * inside * visible
-    both = shares.sum(0, keepdim=True)
-    mixed = (shares * pictures).sum(0, keepdim=True) / both.clamp(min=1e-8)
-    return mixed, (both > 0) * DOUBT / (apart + DOUBT), apart
+        said = voices(gap, found, self.shares or unlearned(found), visible)
+        return mixed(said, own, OWN_WEIGHT), said

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from invr_interpolation.paths import Gap
+from invr_interpolation.mixing import Voice
+from invr_interpolation.pairs import Gap
 
 WINDOW = 7
 """Pixels across the square over which the change from one given frame to the other is averaged."""
@@ -21,21 +21,6 @@ ALONE = 0.05
 """How far kinds of paths are apart, as a share of how far the sides of one are, where there is but one kind."""
 LEAST = (0.5 / 255) ** 2
 """Square of the rounding that each of them has at the least."""
-
-
-@dataclass(frozen=True, eq=False)
-class Voice:
-    """What one kind of path says of a frame.
-
-    Args:
-        picture: (1, 3, H, W) both given frames, brought along it and mixed.
-        weight: (1, 1, H, W) what it counts.
-        apart: (1, 1, H, W) mean square difference of the two, brought along it.
-    """
-
-    picture: Tensor
-    weight: Tensor
-    apart: Tensor
 
 
 def expected(frame: Tensor, gap: Gap, voices: Sequence[Voice]) -> Tensor:
@@ -52,7 +37,7 @@ def expected(frame: Tensor, gap: Gap, voices: Sequence[Voice]) -> Tensor:
     Returns:
         (1, 1, H, W).
     """
-    change = (gap.pair.first - gap.pair.last).square().mean(1, keepdim=True).to(frame.device)
+    change = (gap.pair.frames[:1] - gap.pair.frames[1:]).square().mean(1, keepdim=True).to(frame.device)
     change = F.avg_pool2d(change, WINDOW, 1, WINDOW // 2, count_include_pad=False)
     if not voices:
         return change
