@@ -88,19 +88,21 @@ def run_one(
     from invr_core.storage import load
     from invr_tasks.cli.cutting import cuts_of
     from invr_tasks.cli.files import check_outputs, further_inputs, open_source, paths_of
+    from invr_tasks.cli.known import truth_of
     from invr_tasks.cli.noted import Noted
     from invr_tasks.cli.parts import Byproducts
     from invr_tasks.cli.preview import Preview
     from invr_tasks.cli.progress import Reporter
     from invr_tasks.cli.wrote import wrote
     from invr_tasks.keeping import Kept
+    from invr_tasks.reused import is_run, reuse
     from invr_tasks.run import default_model
     from invr_tasks.run import run as run_task
     from invr_tasks.shots import run_shots
     from invr_tasks.stores import whole
 
     extras = further_inputs(task, parsed)
-    stored = [parsed.file.rep] if parsed.file.rep else []
+    stored = [path for path in (parsed.file.rep, parsed.truth) if path]
     inputs, new = [parsed.input, *paths_of(extras)], parsed.file.keep if kept is None else None
     check_outputs(
         [*inputs, *stored], parsed.output, parsed.file.save_rep, parsed.report, new, confidence=parsed.confidence
@@ -122,9 +124,11 @@ def run_one(
         if kept is not None:
             kept.tell = reporter.note
             kept.remark()
-        rep = load(parsed.file.rep, parsed.fit.device) if parsed.file.rep else None
+        run_again = is_run(parsed.file.rep)
+        rep = load(parsed.file.rep, parsed.fit.device) if parsed.file.rep and not run_again else None
         model = default_model(parsed.fit.model, parsed.fit.params) if rep is None else None
         source, opened = open_source(parsed.input, extras, reporter.note), time.monotonic()
+        truth = truth_of(parsed.truth, task, source, reporter.note)
         config, preview = parsed.fit.config(), None
         if crew is not None and config.device == "cuda":  # of its workers; here the answer is rendered by what there is
             config = replace(config, device="auto")
@@ -135,29 +139,38 @@ def run_one(
         asked = bool(parsed.confidence or parsed.report)
         result: Any
         if rep is not None:
-            byproducts = Byproducts(None, 32, here.get(parsed.report), 1, reporter)
+            byproducts = Byproducts(None, 32, here.get(parsed.report), 1, reporter, truth)
             result = run_task(task, source, rep=rep, confidence=asked)
         else:
-            cuts, count = cuts_of(source.video, task.minimum_frames, parsed, preview, reporter.note)
-            byproducts = Byproducts(parsed.file.save_rep, parsed.file.bits, here.get(parsed.report), count, reporter)
+            again = reuse(parsed.file.rep, source.video, task.minimum_frames) if run_again else None
+            cuts, count = (
+                cuts_of(source.video, task.minimum_frames, parsed, preview, reporter.note)
+                if again is None
+                else (again.cuts, again.count)
+            )
+            ahead = fitting_ahead(arguments, kept, cuts, crew, reporter.note) if crew and kept else None
+            saved, bits = parsed.file.save_rep, parsed.file.bits
+            byproducts = Byproducts(saved, bits, here.get(parsed.report), count, reporter, truth)
             for file in byproducts.files if not unfinished else []:
                 outputs.add(Path(file))
             result = run_shots(
                 task,
                 source,
                 cuts,
-                piece=parsed.clip.piece,
+                piece=again.piece if again else parsed.clip.piece,
                 model=model,
                 fit_config=config,
                 on_step=preview.watched(byproducts.step) if preview else byproducts.step,
                 on_part=byproducts.begin,
                 on_done=byproducts.done,
                 tell=reporter.note,
-                keep=kept,
+                keep=again.keep if again else kept,
                 unfinished=unfinished,
-                ahead=fitting_ahead(arguments, kept, cuts, crew, reporter.note) if crew and kept else None,
+                ahead=again.require if again else ahead,
                 confidence=asked,
             )
+        if truth is not None:
+            result = replace(result, video=truth.watched(result.video))
         fitting = preview.fitting if preview else 0.0
         noted = Noted(result.video, result.confidence, bool(parsed.confidence)) if result.confidence else None
         rendering = _write(noted.video if noted else result.video, noted, parsed, here, preview, reporter)
@@ -167,6 +180,8 @@ def run_one(
             reporter.note(f"{kept.folder} keeps what was fitted; remove it when it is of no more use")
     told = (byproducts.told, parsed.report, parsed.confidence if noted else None)
     wrote(parsed.quiet, parsed.output, result.video, time.monotonic() - started, *told)
+    if truth and not parsed.quiet:
+        print(truth.told())
     if noted and not parsed.quiet:
         print(noted.sureness.told())
     if preview and not parsed.quiet:
@@ -219,6 +234,7 @@ def _facts(parsed: Any, extras: Further, seconds: float) -> dict[str, object]:
         "input": parsed.input,
         **{name: str(given) for name, given in extras.items()},
         "output": parsed.output,
+        **({"truth": parsed.truth} if parsed.truth else {}),
         **({"preview": f"{parsed.preview:g} s from the middle"} if parsed.preview else {}),
         "read, fitted and written in": f"{seconds:.1f} s",
     }
