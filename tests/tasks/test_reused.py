@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import product
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import torch
 
 from invr_core.io import open_video
 from invr_core.video import Video
+from invr_tasks.pieces import parts_of
+from invr_tasks.reused import reuse
 
 Make = Callable[..., Video]
 QUIET = ("--device", "cpu", "--quiet")
@@ -51,19 +56,29 @@ def test_each_part_is_answered_by_its_own_fit(invr: Any, source: Path, fits: Any
     assert code == 0, err
     assert Path("again.mkv").read_bytes() == Path("out.mkv").read_bytes()
     assert len(fits.calls) == count and everything("RUN") == before
-    assert ("each fitted by itself" in Path("a.html").read_text()) == (len(options) > 1)
+    assert ("each by itself" in Path("a.html").read_text()) == (len(options) > 1)
     assert "made before" in Path("a.html").read_text()
 
 
-@pytest.mark.parametrize("frames", [150, 161, 400])
-def test_longer_parts_are_found_again_as_well(invr: Any, make_video: Make, fits: Any, frames: int) -> None:
-    make_video(frames=frames, smooth=True).save("in.mkv")
-    for piece in (63, 64, 65, 70, 160):
-        kept(invr, "--no-shots", "--piece", str(piece))
-        assert invr("run", "fakeslow", "in.mkv", "again.mkv", "--rep", "RUN", *QUIET) == (0, "", "")
-        assert Path("again.mkv").read_bytes() == Path("out.mkv").read_bytes()
-        for file in Path("RUN").iterdir():
+def test_whatever_the_parts_they_are_found_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    spans: dict[str, tuple[float, ...]] = {}
+    geometry = lambda file: SimpleNamespace(times=spans[file.name])  # noqa: E731
+    monkeypatch.setattr("invr_tasks.reused.geometry_of", geometry)
+    for frames, piece, cuts in product((150, 161, 400), (8, 11, 63, 64, 65, 70, 160), ((), (40,), (3, 50, 52, 149))):
+        clip = Video(torch.arange(frames) / 25, (16, 24), lambda indices: pytest.fail("no frame is needed"))
+        parts = [(part.begin, part.end) for part in parts_of(frames, cuts, piece, 2)]
+        for file in tmp_path.iterdir():
             file.unlink()
+        spans = {f"part-{i:04d}.invr": tuple(clip.times[slice(*span)].tolist()) for i, span in enumerate(parts)}
+        short = {name for name, times in spans.items() if len(times) < 2}
+        for name in spans.keys() - short:
+            (tmp_path / name).touch()
+        found = reuse(tmp_path, clip, 2)
+        again = [(part.begin, part.end) for part in parts_of(frames, found.cuts, found.piece, 2)]
+        assert again == parts and found.count == len(parts), (frames, piece, cuts)
+        assert {path.name: parts[i] for i, path in found.keep.files.items()} == {
+            name: span for name, span in zip(spans, parts, strict=True) if name not in short
+        }
 
 
 def test_another_task_is_answered_by_the_same_parts(invr: Any, source: Path, fits: Any) -> None:
