@@ -1,6 +1,7 @@
 """The folder of a run that is kept: what was asked, what is fitted so far, and the state of the fit that is running.
 
-It holds ``run.json``, a ``.invr`` file for each part that is fitted, and the last two states of the one that is not.
+It holds ``run.json``, a ``.invr`` file for each part that is fitted, the last two states of the one that is not, and
+what was rendered of an answer that is not finished.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import os
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
 from typing import IO, Any, Self
@@ -23,6 +25,7 @@ from invr_core.io.notes import Note, silent
 from invr_core.io.pictures import list_pictures
 from invr_core.representation import Representation
 from invr_core.storage import SUFFIX, load
+from invr_tasks.rendered import Rendered
 
 RECORD = "run.json"
 FORMAT = 1
@@ -150,6 +153,11 @@ class Kept:
     def checkpoints(self, part: int) -> Checkpoints:
         """Where the fit of a part keeps its state."""
         return Checkpoints(self._file(part).with_suffix(".checkpoint"), self.tell)
+
+    @cached_property
+    def rendered(self) -> Rendered:
+        """What was rendered of the answer."""
+        return Rendered(self.folder, self.tell)
 
     def remark(self) -> None:
         """Tell what may change the numbers."""

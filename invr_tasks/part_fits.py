@@ -78,8 +78,9 @@ class Fits:
     """
 
     def __init__(self, task: Task[Any], source: Source, cuts: Sequence[int], orders: Orders) -> None:
-        asked = prepare(task, source).query
-        self.times, self.orders = asked.times, orders
+        whole = prepare(task, source)
+        asked = whole.query
+        self.times, self.size, self.orders = asked.times, asked.size or whole.observation.clip_size, orders
         self.parts = parts_of(len(source.video), cuts, orders.piece, task.minimum_frames)
         self.jobs = list(split(task, source, self.parts, asked))
         self.shares = shares(orders.fit_config, self.jobs)
@@ -109,6 +110,21 @@ class Fits:
         short = [job.part.title for job in self.jobs if not job.enough and len(job.places)]
         if short:
             self.orders.tell(f"too short for this task, and shown by the trivial answer: {'; '.join(short)}")
+
+    def known(self) -> Video | None:
+        """What the answer of several parts is like, where frames of it are kept; itself it cannot be read."""
+        form = self.orders.keep.rendered.form if self.orders.keep and len(self.jobs) > 1 else None
+        if form is None or form.size != self.size or bool(form.sure) > self.orders.confidence:
+            return None
+        self._tells = bool(form.sure)
+        return Video(self.times, form.size, _unread, BOTH if form.sure else 3, form.depth)
+
+    def finish(self) -> None:
+        """Tell of the parts of which no frame was asked for."""
+        for which, job in enumerate(self.jobs):
+            if self.orders.on_done is not None and job.fitted and which not in self._done and not self.stopped:
+                self._made(which)
+                self.results.pop(which)
 
     def answer(self, which: int) -> Video:
         """What a part shows; of those held, the one not used for longest goes before another is made."""
@@ -178,6 +194,10 @@ class Fits:
         left = [job.part.title for job in self.jobs[which + 1 :] if job.fitted]
         rest = f"; not fitted any more, and shown by the trivial answer: {'; '.join(left)}" if left else ""
         self.orders.tell(f"stopped; going on with what is fitted so far{rest}")
+
+
+def _unread(indices: Sequence[int]) -> Tensor:
+    raise AssertionError("stands for an answer that is still to be made")
 
 
 def _with(video: Video, sure: Callable[[Sequence[int]], Tensor]) -> Video:

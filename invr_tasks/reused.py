@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from invr_core.video import Video
 from invr_tasks.keeping import RECORD, Kept
 from invr_tasks.metrics import TOLERANCE, nearest
 from invr_tasks.pieces import LEAST_PIECE, OVERLAP, parts_of
+from invr_tasks.rendered import Rendered
 
 Range = tuple[int, int]
 """The first of some frames, and the one after the last."""
@@ -41,6 +43,11 @@ class Files(Kept):
     def holds(self, part: int) -> bool:
         """Whether a part is fitted."""
         return part in self.files
+
+    @cached_property
+    def rendered(self) -> Rendered:
+        """Nothing: what that run has rendered is another answer."""
+        return Rendered(self.folder / "none")
 
     def fitted(self, part: int, device: str) -> Fitted | None:
         """What was fitted to a part.

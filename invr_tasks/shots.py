@@ -38,12 +38,14 @@ class Joined:
         alone: of the only part that there is; None where there are several, or where it is too short to fit.
         confidence: as that of a `Result`; it is 0 where a part shows the trivial answer,
             or cannot tell though the first one can.
+        finish: tells ``on_done`` of the parts of which no frame was read, since `keep` had them rendered.
     """
 
     video: Video
     parts: tuple[Part, ...]
     alone: Result | None
     confidence: Video | None = None
+    finish: Callable[[], None] = lambda: None
 
 
 def run_shots(
@@ -111,7 +113,7 @@ def run_shots(
     video, sure = _joined(fits), None
     if video.channels == BOTH:
         video, sure = parted(video)
-    return Joined(video, tuple(fits.parts), fits.results.get(0) if len(fits.parts) == 1 else None, sure)
+    return Joined(video, tuple(fits.parts), fits.results.get(0) if len(fits.parts) == 1 else None, sure, fits.finish)
 
 
 def fit_part(
@@ -154,7 +156,10 @@ def fit_part(
 
 
 def _joined(fits: Fits) -> Video:
-    """The answers as one, each instant from its own part or from both that overlap there; the first is made now."""
+    """The answers as one, each instant from its own part or from both that overlap there.
+
+    The first is made now, unless it is known from frames that are kept what the answer is like.
+    """
     jobs, times = fits.jobs, fits.times
     shown = [which for which, job in enumerate(jobs) if len(job.places)]
     firsts = [jobs[which].first for which in shown]
@@ -176,5 +181,5 @@ def _joined(fits: Fits) -> Video:
     def read(indices: Sequence[int]) -> Tensor:
         return torch.cat([frame(range(len(times))[i]) for i in indices])
 
-    like = fits.answer(next((which for which in shown if jobs[which].fitted), shown[0]))
+    like = fits.known() or fits.answer(next((which for which in shown if jobs[which].fitted), shown[0]))
     return replace(like, times=times, read=read)

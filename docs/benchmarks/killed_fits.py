@@ -2,8 +2,9 @@
 
     nice python docs/benchmarks/killed_fits.py --kills 200 >> docs/benchmarks/killed_fits.jsonl
 
-A clip is fitted in three pieces and rendered by a real process that keeps its state many times a second, and is killed
-by SIGKILL: half of the times at a random moment of its life, half soon after it has kept a new state. Then
+A clip is fitted in three pieces and rendered by a real process that keeps its state, and the frames it renders, many
+times a second, and is killed by SIGKILL: half of the times at a random moment of its life, half soon after it has kept
+a new state or new frames. Then
 ``invr resume`` goes on, and is killed as well, until one comes to its end. After each kill the output's name must hold
 nothing, and after the last what an undisturbed run wrote, byte for byte; beside it nothing may be left. One JSON line;
 the exit code is 1 if anything broke.
@@ -32,8 +33,9 @@ from invr_tasks.provenance import provenance
 PROGRAM = """
 import sys
 from invr_core import checkpoint
+from invr_tasks import rendered
 from invr_tasks.cli import main
-checkpoint.EVERY = {every}
+checkpoint.EVERY = rendered.EVERY = {every}
 sys.exit(main())
 """
 BEGIN = ["run", "interpolate", "in.mkv", "out.mkv", "--steps", "30", "--piece", "10", "--no-shots", "--device", "cpu"]
@@ -50,13 +52,13 @@ def start(place: Path, words: list[str], every: float) -> subprocess.Popen[bytes
     return subprocess.Popen(program, cwd=place, start_new_session=True, **piped)
 
 
-def wait_for_a_state(process: subprocess.Popen[bytes], place: Path) -> None:
-    """Until the fit that is going on keeps one that was not there, or it is over."""
-    states = {path: path.stat().st_mtime_ns for path in (place / "RUN").glob("*.checkpoint")}
+def wait_for(kind: str, process: subprocess.Popen[bytes], place: Path) -> None:
+    """Until the process keeps a file of this kind that was not there, or it is over."""
+    there = {path: path.stat().st_mtime_ns for path in (place / "RUN").glob(kind)}
     while process.poll() is None:
-        for path in (place / "RUN").glob("*.checkpoint"):
+        for path in (place / "RUN").glob(kind):
             with suppress(FileNotFoundError):
-                if path.stat().st_mtime_ns != states.get(path):
+                if path.stat().st_mtime_ns != there.get(path):
                     return
         time.sleep(0.01)
 
@@ -77,9 +79,11 @@ def stage(place: Path) -> str:
     parts = len(kept & KEPT) - ("run.json" in kept)
     if "run.json" not in kept:
         return "nothing was kept yet"
+    frames = "frames kept" if any(name.startswith("rendered") for name in kept) else "no frames kept"
     if parts == len(KEPT) - 1:
-        return "all was fitted"
-    return f"{parts} fitted, the next {'begun' if kept - KEPT else 'without a state'}"
+        return f"all was fitted, {frames}"
+    begun = any(".checkpoint" in name for name in kept)
+    return f"{parts} fitted, {frames}, the next {'begun' if begun else 'without a state'}"
 
 
 def faults_of(place: Path, whole: bytes) -> list[str]:
@@ -96,7 +100,7 @@ def killed_through(place: Path, whole: bytes, seconds: float, dice: random.Rando
     for _ in range(dice.randrange(4, 12)):
         process, after = start(place, words, every), dice.uniform(0.2, 1) * seconds
         if dice.random() < 0.5:
-            wait_for_a_state(process, place)
+            wait_for(dice.choice(("*.checkpoint", "rendered-*.json")), process, place)
             after = dice.expovariate(4)
         code, said = end(process, after)
         if code != -signal.SIGKILL:

@@ -12,7 +12,7 @@ from invr_core.io import save_video
 from invr_core.io.scratch import Scratch
 from invr_core.video import Video
 from invr_tasks.confidence import Sureness, of_frames
-from invr_tasks.pixels import to_bytes
+from invr_tasks.pixels import Bytes, to_bytes
 
 
 class Noted:
@@ -28,6 +28,7 @@ class Noted:
         self._answer, self._confidence = video, confidence
         self._values: list[float] = []
         self._scratch = Scratch("the confidence", len(video)) if kept else None
+        self._picture: Bytes | None = None
 
     @property
     def video(self) -> Video:
@@ -38,6 +39,27 @@ class Noted:
     def sureness(self) -> Sureness:
         """Of the frames that have been read."""
         return Sureness(tuple(self._answer.times.tolist()[: len(self._values)]), tuple(self._values))
+
+    @property
+    def pictured(self) -> bool:
+        """Whether its pictures are wanted, and not only figures."""
+        return self._scratch is not None
+
+    @property
+    def last(self) -> tuple[float, Bytes | None]:
+        """Of the frame that was read last: how sure it is, in [0, 1], and as (H, W, 1) if pictures are wanted."""
+        return self._values[-1], self._picture
+
+    def restore(self, index: int, value: float, picture: Bytes | None) -> None:
+        """Note what was noted of a frame before, in the place of reading it.
+
+        Args:
+            index: of the frame; one that has been noted is passed over.
+            value: as in `last`.
+            picture: as in `last`.
+        """
+        if index == len(self._values):
+            self._note(value, picture)
 
     def save(self, path: str, times: Tensor, note: Callable[[str], None]) -> None:
         """Write the confidence as grey pictures, once the answer has been read.
@@ -61,7 +83,11 @@ class Noted:
         frame = self._answer.read([index])
         if index == len(self._values):
             sure = self._confidence.read([index])
-            self._values.append(float(of_frames(sure)))
-            if self._scratch is not None:
-                self._scratch.append(to_bytes(sure)[0])
+            self._note(float(of_frames(sure)), None if self._scratch is None else to_bytes(sure)[0])
         return frame
+
+    def _note(self, value: float, picture: Bytes | None) -> None:
+        self._values.append(value)
+        self._picture = picture
+        if self._scratch is not None and picture is not None:
+            self._scratch.append(picture)

@@ -119,6 +119,7 @@ class Byproducts:
     @property
     def told(self) -> str | None:
         """The files that were saved, in a few words."""
-        if len(self.saved) < 3:
-            return " and ".join(self.saved) or None
-        return f"{self.saved[0]} to {self.saved[-1]} ({len(self.saved)} files)"
+        saved = sorted(self.saved)
+        if len(saved) < 3:
+            return " and ".join(saved) or None
+        return f"{saved[0]} to {saved[-1]} ({len(saved)} files)"

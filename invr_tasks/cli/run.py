@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from invr_tasks.cli.progress import Reporter
     from invr_tasks.engine import Crew
     from invr_tasks.keeping import Kept
+    from invr_tasks.rendered import Rendered
+    from invr_tasks.truth import Truth
 
 
 def run(arguments: list[str]) -> int:
@@ -162,22 +164,26 @@ def run_one(
                 fit_config=config,
                 on_step=preview.watched(byproducts.step) if preview else byproducts.step,
                 on_part=byproducts.begin,
-                on_done=byproducts.done,
+                on_done=byproducts.done if parsed.file.save_rep or parsed.report else None,
                 tell=reporter.note,
                 keep=again.keep if again else kept,
                 unfinished=unfinished,
                 ahead=again.require if again else ahead,
                 confidence=asked,
             )
-        if truth is not None:
-            result = replace(result, video=truth.watched(result.video))
         fitting = preview.fitting if preview else 0.0
         noted = Noted(result.video, result.confidence, bool(parsed.confidence)) if result.confidence else None
-        rendering = _write(noted.video if noted else result.video, noted, parsed, here, preview, reporter)
+        frames = kept.rendered if kept is not None and kept.begun and preview is None else None
+        shown = noted.video if noted else result.video
+        rendering = _write(shown, noted, parsed, here, preview, reporter, frames, truth)
+        if rep is None:
+            result.finish()
         facts = _facts(parsed, extras, time.monotonic() - started)
         byproducts.write(task, source, result, facts, noted.sureness if noted else None)
         if kept is not None and kept.begun:
             reporter.note(f"{kept.folder} keeps what was fitted; remove it when it is of no more use")
+    if frames is not None:
+        frames.clear()
     told = (byproducts.told, parsed.report, parsed.confidence if noted else None)
     wrote(parsed.quiet, parsed.output, result.video, time.monotonic() - started, *told)
     if truth and not parsed.quiet:
@@ -195,14 +201,21 @@ def _write(
     here: Mapping[str | None, str],
     preview: Preview | None,
     reporter: Reporter,
+    rendered: Rendered | None,
+    truth: Truth | None,
 ) -> float:
-    """Render an answer and write it; the seconds that it took. That of an excerpt begins at 0, and has no sound."""
+    """Render an answer and write it; the seconds that it took. That of an excerpt begins at 0, and has no sound.
+
+    It is held against the truth last of all, so that frames that were rendered before are, too.
+    """
     from invr_core.io import save_video
 
     began = time.monotonic()
-    shown = reporter.watched(video)
+    shown = video if rendered is None else rendered.through(video, noted)
+    shown = reporter.watched(shown if truth is None else truth.watched(shown))
     if preview is None:
-        save_video(shown, here[parsed.output], reporter.note, beside=parsed.input, audio=not parsed.clip.no_audio)
+        with rendered or nullcontext():
+            save_video(shown, here[parsed.output], reporter.note, beside=parsed.input, audio=not parsed.clip.no_audio)
     else:
         shown = replace(shown, times=shown.times - shown.times[0])
         save_video(shown, here[parsed.output], reporter.note)

@@ -225,6 +225,8 @@ def test_a_full_disk_is_one_line_and_what_is_there_stays(
         "part-0001.invr",
         "part-0002.checkpoint",
         "part-0002.checkpoint.before",
+        "rendered-0000000.json",
+        "rendered-0000000.mkv",
         "run.json",
     ]
     steps.clear()

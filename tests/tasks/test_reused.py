@@ -14,6 +14,7 @@ import torch
 from invr_core.io import open_video
 from invr_core.video import Video
 from invr_tasks.pieces import parts_of
+from invr_tasks.rendered import Rendered
 from invr_tasks.reused import reuse
 
 Make = Callable[..., Video]
@@ -79,6 +80,17 @@ def test_whatever_the_parts_they_are_found_again(tmp_path: Path, monkeypatch: py
         assert {path.name: parts[i] for i, path in found.keep.files.items()} == {
             name: span for name, span in zip(spans, parts, strict=True) if name not in short
         }
+
+
+def test_what_the_run_has_rendered_is_not_taken_for_this_answer(invr: Any, source: Path, fits: Any) -> None:
+    kept(invr, "--no-shots", "--piece", "10")
+    deep = Video(torch.arange(4) / 25, (16, 24), lambda indices: torch.zeros(len(indices), 3, 16, 24), depth=16)
+    with (rendered := Rendered(Path("RUN"))):
+        rendered.through(deep).frames()
+    before = everything("RUN")
+    assert "rendered-0000000.json" in before
+    assert invr("run", "fakeslow", "in.mkv", "again.mkv", "--rep", "RUN", *QUIET) == (0, "", "")
+    assert Path("again.mkv").read_bytes() == Path("out.mkv").read_bytes() and everything("RUN") == before
 
 
 def test_another_task_is_answered_by_the_same_parts(invr: Any, source: Path, fits: Any) -> None:

@@ -13,7 +13,7 @@ import pytest
 import torch
 from standins import Own
 
-from invr_core.errors import BadInput
+from invr_core.errors import BadInput, BadOutput
 from invr_core.io import open_video
 from invr_core.oracle import MovingDisc
 from invr_core.query import Query
@@ -251,6 +251,24 @@ def test_a_run_that_is_kept_keeps_nothing_of_it(invr: Any, fits: Any, truth: Vid
     code, out, err = invr("resume", "RUN")
     assert code == 0 and "against the truth, over 7 frames" in out, err
     assert len(fits.calls) == 1 and '"in.mkv"' in Path("RUN/run.json").read_text()
+
+
+def test_frames_that_were_rendered_before_are_held_against_it_too(
+    invr: Any, fits: Any, cut: Video, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    command = (*SLOW, "--cuts", "0.6,1.1", *AGAINST)
+    assert invr(*command)[0] == 0
+    pages = [Path("page.html").read_text(encoding="utf-8")]
+    with monkeypatch.context() as patched:
+        patched.setattr("invr_tasks.page.joined.put", lambda *rest, **said: (_ for _ in ()).throw(BadOutput("no room")))
+        assert invr(*command, "--keep", "RUN")[0] == 2  # all is rendered by then
+    assert list(Path("RUN").glob("rendered-*.json"))
+    code, out, err = invr("resume", "RUN")
+    assert code == 0, err
+    ours = compare(open_video("out.mkv"), cut)
+    assert f"over 29 frames: {told(ours)};" in out
+    pages.append(Path("page.html").read_text(encoding="utf-8"))
+    assert pictures(pages[1], "error") == pictures(pages[0], "error") and len(pictures(pages[1], "error")) == 6
 
 
 # ------------------------------------------------------------------ what is refused
