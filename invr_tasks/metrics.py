@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from statistics import fmean
 from typing import Any
@@ -46,6 +46,34 @@ class FrameScores:
     ssim: float
     lpips: float | None = None
 
+    @classmethod
+    def of(
+        cls,
+        time: float,
+        picture: Tensor,
+        truth: Tensor,
+        weight: NDArray[Any] | None = None,
+        perceptual: Perceptual | None = None,
+    ) -> FrameScores:
+        """Score one frame, rounded to 8 bits.
+
+        Args:
+            time: seconds.
+            picture: (1, C, H, W) float32 in [0, 1].
+            truth: the same shape.
+            weight: (H, W), at least 0: how much each pixel counts for ``psnr``; None: all the same.
+            perceptual: a further distance of the whole frame, for ``lpips``.
+        """
+        given, wanted = to_bytes(picture)[0], to_bytes(truth)[0]
+        whole = psnr(given, wanted)
+        if weight is None or bool((weight == 1).all()):
+            judged: float | None = whole
+        else:
+            judged = psnr(given, wanted, weight) if bool((weight > 0).any()) else None
+        rounded = [torch.from_numpy(side).permute(2, 0, 1)[None].float() / 255 for side in (given, wanted)]
+        distance = perceptual(rounded[0], rounded[1])[0] if perceptual else None
+        return cls(time, judged, whole, ssim(given, wanted), distance)
+
 
 @dataclass(frozen=True)
 class Scores:
@@ -64,6 +92,25 @@ class Scores:
     ssim: float
     lpips: float | None
     frames: tuple[FrameScores, ...]
+
+    @classmethod
+    def of(cls, frames: Sequence[FrameScores]) -> Scores:
+        """The means of the scores of frames.
+
+        Raises:
+            BadInput: if no pixel of them is judged.
+        """
+        counted = [frame.psnr for frame in frames if frame.psnr is not None]
+        if not counted:
+            raise BadInput("nothing is judged: the weights are 0 everywhere; give some pixels a weight above 0")
+        distances = [frame.lpips for frame in frames if frame.lpips is not None]
+        return cls(
+            psnr=fmean(counted),
+            psnr_frame=fmean(frame.psnr_frame for frame in frames),
+            ssim=fmean(frame.ssim for frame in frames),
+            lpips=fmean(distances) if distances else None,
+            frames=tuple(frames),
+        )
 
     def as_dict(self) -> dict[str, Any]:
         """The scores as JSON values."""
@@ -135,42 +182,27 @@ def compare(video: Video, truth: Video, judged: Video | None = None, perceptual:
     Raises:
         BadInput: if sizes differ, either clip has no frame at a judged instant, or no pixel at all is judged.
     """
-    _check_shapes(video, truth, judged)
+    check_shapes(video, truth, judged)
     times = truth.times if judged is None else judged.times
-    answers, truths = _matched(video.times, times, "answer"), _matched(truth.times, times, "truth")
+    answers, truths = matched(video.times, times, "answer"), matched(truth.times, times, "truth")
     scored = []
     for place, (time, answer, true) in enumerate(zip(times.tolist(), answers, truths, strict=True)):
-        given, wanted = video.read([answer]), truth.read([true])
         weight = None if judged is None else judged.read([place])[0, 0].numpy()
-        scored.append(_score(time, given, wanted, weight, perceptual))
-    counted = [frame.psnr for frame in scored if frame.psnr is not None]
-    if not counted:
-        raise BadInput("nothing is judged: the weights are 0 everywhere; give some pixels a weight above 0")
-    distances = [frame.lpips for frame in scored if frame.lpips is not None]
-    return Scores(
-        psnr=fmean(counted),
-        psnr_frame=fmean(frame.psnr_frame for frame in scored),
-        ssim=fmean(frame.ssim for frame in scored),
-        lpips=fmean(distances) if distances else None,
-        frames=tuple(scored),
-    )
+        scored.append(FrameScores.of(time, video.read([answer]), truth.read([true]), weight, perceptual))
+    return Scores.of(scored)
 
 
-def _score(
-    time: float, given: Tensor, wanted: Tensor, weight: NDArray[Any] | None, perceptual: Perceptual | None
-) -> FrameScores:
-    picture, truth = to_bytes(given)[0], to_bytes(wanted)[0]
-    whole = psnr(picture, truth)
-    if weight is None or bool((weight == 1).all()):
-        judged: float | None = whole
-    else:
-        judged = psnr(picture, truth, weight) if bool((weight > 0).any()) else None
-    rounded = [torch.from_numpy(side).permute(2, 0, 1)[None].float() / 255 for side in (picture, truth)]
-    distance = perceptual(rounded[0], rounded[1])[0] if perceptual else None
-    return FrameScores(time, judged, whole, ssim(picture, truth), distance)
+def check_shapes(video: Video, truth: Video, judged: Video | None) -> None:
+    """Refuse what cannot be compared.
 
+    Args:
+        video: as in `compare`.
+        truth: as there.
+        judged: as there.
 
-def _check_shapes(video: Video, truth: Video, judged: Video | None) -> None:
+    Raises:
+        BadInput: if sizes or channels differ.
+    """
     shapes = {"answer": (video.size, video.channels), "truth": (truth.size, truth.channels)}
     if shapes["answer"] != shapes["truth"]:
         described = (f"the {name} is {w}x{h} with {c} channels" for name, ((h, w), c) in shapes.items())
@@ -182,9 +214,22 @@ def _check_shapes(video: Video, truth: Video, judged: Video | None) -> None:
         )
 
 
-def _matched(times: Tensor, wanted: Tensor, name: str) -> list[int]:
-    """The index in ``times`` of each of ``wanted``; ``name`` is for the error."""
-    gaps, indices = (wanted[:, None] - times).abs().min(dim=1)
+def matched(times: Tensor, wanted: Tensor, name: str) -> list[int]:
+    """Which frames are at the instants that are judged.
+
+    Args:
+        times: (n,) float64 seconds, increasing: those of the frames.
+        wanted: (m,) float64 seconds, the instants.
+        name: of the clip, for the message.
+
+    Returns:
+        m indices into ``times``.
+
+    Raises:
+        BadInput: if there is no frame at one of them.
+    """
+    indices = nearest(times, wanted)
+    gaps = (times[indices] - wanted).abs()
     if bool((gaps > TOLERANCE).any()):
         worst = int(gaps.argmax())
         raise BadInput(
@@ -192,3 +237,22 @@ def _matched(times: Tensor, wanted: Tensor, name: str) -> list[int]:
             f"{float(times[indices[worst]]):.6f} s. Judge only instants that both clips show"
         )
     return [int(index) for index in indices]
+
+
+def nearest(times: Tensor, wanted: Tensor) -> Tensor:
+    """The index of the instant nearest to each of some others; of two as near, the earlier.
+
+    Args:
+        times: (n,) float64 seconds, increasing, n at least 1.
+        wanted: (m,) float64 seconds.
+
+    Returns:
+        (m,) int64.
+
+    Example:
+        >>> nearest(torch.tensor([0.0, 1.0, 2.0]).double(), torch.tensor([-1.0, 0.5, 1.6, 9.0]).double()).tolist()
+        [0, 0, 2, 2]
+    """
+    after = torch.searchsorted(times, wanted).clamp(max=len(times) - 1)
+    before = (after - 1).clamp(min=0)
+    return torch.where((wanted - times[before]).abs() <= (times[after] - wanted).abs(), before, after)

@@ -32,6 +32,8 @@ from invr_core.video import Video
 
 CLOSEST = 0.999e-6
 """Seconds between two frames below which no clock of a file tells them apart."""
+LEAST_DELAY = 2
+"""Hundredths of a second for which a GIF shows a frame at the least: what is less, players take as a tenth."""
 
 
 class Encoder(ABC):
@@ -91,13 +93,8 @@ class Encoder(ABC):
 
     @cached_property
     def _end(self) -> float | None:
-        """When the source ends, if the clip lasts until then: a step more would lie beyond the source's last frame."""
-        if self.beside is None or self.beside.tick is None or self.beside.end <= self.beside.last:
-            return None
-        times, last = self.video.times, self.video.span[1]
-        step = float(times[-1] - times[-2]) if len(times) > 1 else 0.04
-        near = self.beside.last - float(MILLISECOND) if self.beside.tick == MILLISECOND else self.beside.last + 1e-9
-        return self.beside.end if last + step > near and self.beside.end > last else None
+        """When the source ends, if the clip lasts until then; None where that is not known."""
+        return _end_of(self.video, self.beside)
 
     def codec_options(self) -> dict[str, str]:
         """What the codec is to do otherwise than by default, in FFmpeg's words."""
@@ -297,6 +294,7 @@ class GIF(Encoder):
     codec = "gif"
 
     def __init__(self, file: Path, video: Video, note: Note, beside: Beside | None = None) -> None:
+        self._source = beside
         super().__init__(file, video, note)
         self._to_palette = ToPalette(video.size[1], video.size[0])
         self._given = 0
@@ -312,14 +310,28 @@ class GIF(Encoder):
             self.note(f"its clock starts at 0 s, not {start:g} s; a GIF holds no other start")
         hundredths = np.rint((self.video.times.numpy() - start) * 100).astype(np.int64)
         self._shown: list[bool] = []
-        last = -2
+        last = -LEAST_DELAY
         for stamp in hundredths:
-            self._shown.append(bool(stamp - last >= 2))
+            self._shown.append(bool(stamp - last >= LEAST_DELAY))
             last = int(stamp) if self._shown[-1] else last
         dropped = self._shown.count(False)
         if dropped:
             self.note(f"a GIF shows at most 50 frames per second; {dropped} of {len(hundredths)} frames are left out")
         return hundredths[self._shown], Fraction(1, 100), Fraction(100)
+
+    @cached_property
+    def _end(self) -> float | None:
+        return _end_of(self.video, self._source)
+
+    def container_options(self) -> dict[str, str]:
+        """How long the last frame is shown: the muxer takes it from no packet."""
+        return {"final_delay": str(min(max(self._duration(len(self.stamps) - 1), LEAST_DELAY), 0xFFFF))}
+
+    def _duration(self, index: int) -> int:
+        """As of any file; but the last frame of the clip may be left out here, and the one before is shown for both."""
+        if index + 1 < len(self.stamps) or self._end is None:
+            return super()._duration(index)
+        return round((self._end - self.video.span[0]) / float(self.tick)) - int(self.stamps[-1])
 
     def convert(self, picture: Pixels) -> Iterable[VideoFrame]:
         """The frame in 256 colours; some frames come later."""
@@ -329,3 +341,13 @@ class GIF(Encoder):
     def flush(self) -> Iterable[VideoFrame]:
         """What the palette filter held back."""
         return self._to_palette(None)
+
+
+def _end_of(video: Video, source: Beside | None) -> float | None:
+    """When a source ends, if a clip lasts until then: a step more would lie beyond the source's last frame."""
+    if source is None or source.tick is None or source.end <= source.last:
+        return None
+    times, last = video.times, video.span[1]
+    step = float(times[-1] - times[-2]) if len(times) > 1 else 0.04
+    near = source.last - float(MILLISECOND) if source.tick == MILLISECOND else source.last + 1e-9
+    return source.end if last + step > near and source.end > last else None

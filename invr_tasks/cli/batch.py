@@ -131,8 +131,8 @@ def _check(task: Any, parsed: Any, clips: Sequence[Clip], jobs: Sequence[Any]) -
         taken = [path for _, path in _others(job) if path in there]
         if taken and not clip.done:
             raise BadOutput(f"{taken[0]} exists, and {clip.path} is not done yet; remove it, or choose another name")
-        stored = [job.file.rep] if job.file.rep else []
-        read = [job.input, *paths_of(further_inputs(task, job)), *stored]
+        others = [path for path in (job.file.rep, job.truth) if path]
+        read = [job.input, *paths_of(further_inputs(task, job)), *others]
         check_outputs(read, job.output, job.file.save_rep, job.report, confidence=job.confidence)
     if parsed.who.engine == "local":
         resolve(parsed.fit.device)
@@ -220,7 +220,7 @@ def _help() -> str:
         "Run a task on many clips, with the options of `invr run` for each; one that fails does not stop the rest.\n"
         "INPUT is a video file, a folder of images, a folder of clips, or a pattern such as 'clips/*.mp4'. The\n"
         "answers go to a folder, or to a URL of any protocol that fsspec knows, such as s3://bucket/folder. An answer\n"
-        f"that is there already is left as it is. {STEM} in the path of a mask, a report, a confidence or an .invr\n"
-        "file stands for the clip's name.\n\n"
+        f"that is there already is left as it is. {STEM} in the path of a mask, a report, a truth, a confidence or an\n"
+        ".invr file stands for the clip's name.\n\n"
         f"{tasks_help('invr batch')}"
     )

@@ -20,6 +20,8 @@ def check_options(parsed: Any) -> None:
     clip.check()
     parsed.who.check()
     _check_bits(file)
+    if parsed.truth is not None and parsed.report is None:
+        raise BadInput(f"--truth {parsed.truth} is what --report holds the answer against; give that too, FILE.html")
     if file.rep is None:
         return
     whole = [*(["--cuts"] if clip.cuts else []), *(["--piece"] if clip.piece != ClipOptions.piece else [])]
@@ -42,6 +44,8 @@ def check_preview(parsed: Any) -> None:
     others = [name for name, given in (("--rep", parsed.file.rep), ("--save-rep", parsed.file.save_rep)) if given]
     if others:
         raise BadInput(f"--preview fits a small excerpt, which {others[0]} is not of; leave one of them out")
+    if parsed.truth is not None:
+        raise BadInput("--preview shows a small excerpt, which --truth is not of; leave one of them out")
 
 
 def check_confidence(task: Any, parsed: Any) -> None:

@@ -42,6 +42,13 @@ Report = Annotated[
         metavar="FILE.html", help="Also write one page to look at: pictures by a wipe, motion, curves, settings."
     ),
 ]
+Known = Annotated[
+    str | None,
+    tyro.conf.arg(
+        metavar="PATH",
+        help="What OUTPUT should be, file or folder: --report is held against it. The fit never sees it.",
+    ),
+]
 Confidence = Annotated[
     Place | None,
     tyro.conf.arg(
@@ -130,8 +137,8 @@ class RepOptions:
     bits: Bits = 32
     """Of each parameter in that file: 32 is exact, 8 a fifth of the size for a loss that is hard to see, any from 4 to
     16."""
-    rep: Stored = None
-    """Take what was fitted from this file, and leave out the fit."""
+    rep: Annotated[str | None, tyro.conf.arg(metavar="FILE.invr|RUN")] = None
+    """Take what was fitted from this file, or from the parts of a run that was kept, and leave out the fit."""
     keep: Annotated[str | None, tyro.conf.arg(metavar="RUN")] = None
     """Keep the run in this new folder while it goes on, so that `invr resume RUN` can after a Ctrl-C or worse."""
 
@@ -182,6 +189,7 @@ def task_command(
             ("who", EngineOptions),
             *masks,
             ("report", Report, dataclasses.field(default=None)),
+            ("truth", Known, dataclasses.field(default=None)),
             ("confidence", Confidence, dataclasses.field(default=None)),
             ("quiet", quiet, dataclasses.field(default=False)),
         ],
@@ -230,7 +238,7 @@ def _is_default(field: dataclasses.Field[Any], value: Any) -> bool:
 
 def _refuse_clashes(task: type[Task[Any]], name: str, command: str, others: set[str]) -> None:
     groups: list[Any] = [FitOptions, ClipOptions, RepOptions, EngineOptions]
-    taken = {"help", "report", "confidence", "quiet", *others}
+    taken = {"help", "report", "truth", "confidence", "quiet", *others}
     taken |= {field.name for group in groups for field in dataclasses.fields(group)}
     clashes = sorted(taken & {field.name for field in dataclasses.fields(task.Config)})
     if clashes:

@@ -11,12 +11,13 @@ from invr_tasks.cli.progress import Reporter
 from invr_tasks.confidence import Sureness
 from invr_tasks.page.curve import Curve
 from invr_tasks.pieces import Part
-from invr_tasks.run import Result
+from invr_tasks.run import Result, Score
 from invr_tasks.shots import Done, Joined
 from invr_tasks.task import Source, Task
 
 if TYPE_CHECKING:
     from invr_tasks.page.joined import Sections
+    from invr_tasks.truth import Truth
 
 
 def numbered(path: str, number: int, count: int) -> str:
@@ -46,9 +47,13 @@ class Byproducts:
         report: the page that the user named; None for none.
         count: of the parts.
         reporter: is told of the parts and the steps of their fits.
+        truth: that the page holds the answer against; None where it is not known.
     """
 
-    def __init__(self, rep: str | None, bits: int, report: str | None, count: int, reporter: Reporter) -> None:
+    def __init__(
+        self, rep: str | None, bits: int, report: str | None, count: int, reporter: Reporter, truth: Truth | None
+    ) -> None:
+        self._truth = truth
         self._bits, self._report, self._reporter, self._curve = bits, report, reporter, Curve(reporter.on_step)
         self.files = [] if rep is None else [numbered(rep, number + 1, count) for number in range(count)]
         self._sections: Sections | None = None
@@ -56,7 +61,7 @@ class Byproducts:
         if report is not None and count > 1:
             from invr_tasks.page.joined import Sections
 
-            self._sections = Sections()
+            self._sections = Sections(truth)
 
     def begin(self, part: Part) -> None:
         """The fit of another part begins."""
@@ -90,14 +95,26 @@ class Byproducts:
         """Write the report."""
         if self._report is None:
             return
+        if isinstance(result, Joined) and result.alone is None:
+            if self._sections is not None:
+                self._sections.write(self._report, task, source, result, facts, sureness)
+            return
         from invr_tasks.page.report import write_report
 
-        if isinstance(result, Result):
-            write_report(self._report, task, source, result, curve=self._curve, facts=facts, sureness=sureness)
-        elif result.alone is not None:
-            write_report(self._report, task, source, result.alone, curve=self._curve, facts=facts, sureness=sureness)
-        elif self._sections is not None:
-            self._sections.write(self._report, task, source, result, facts, sureness)
+        alone = result if isinstance(result, Result) else result.alone
+        assert alone is not None
+        found = None if self._truth is None else self._truth.scores()
+        write_report(
+            self._report,
+            task,
+            source,
+            alone,
+            truth=None if found is None or self._truth is None else self._truth.clip,
+            scored=None if found is None else Score(source, alone, *found),
+            curve=self._curve,
+            facts=facts,
+            sureness=sureness,
+        )
 
     @property
     def told(self) -> str | None:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from invr_tasks.engine import Crew
     from invr_tasks.keeping import Kept
     from invr_tasks.rendered import Rendered
+    from invr_tasks.truth import Truth
 
 
 def run(arguments: list[str]) -> int:
@@ -89,19 +90,21 @@ def run_one(
     from invr_core.storage import load
     from invr_tasks.cli.cutting import cuts_of
     from invr_tasks.cli.files import check_outputs, further_inputs, open_source, paths_of
+    from invr_tasks.cli.known import truth_of
     from invr_tasks.cli.noted import Noted
     from invr_tasks.cli.parts import Byproducts
     from invr_tasks.cli.preview import Preview
     from invr_tasks.cli.progress import Reporter
     from invr_tasks.cli.wrote import wrote
     from invr_tasks.keeping import Kept
+    from invr_tasks.reused import is_run, reuse
     from invr_tasks.run import default_model
     from invr_tasks.run import run as run_task
     from invr_tasks.shots import run_shots
     from invr_tasks.stores import whole
 
     extras = further_inputs(task, parsed)
-    stored = [parsed.file.rep] if parsed.file.rep else []
+    stored = [path for path in (parsed.file.rep, parsed.truth) if path]
     inputs, new = [parsed.input, *paths_of(extras)], parsed.file.keep if kept is None else None
     check_outputs(
         [*inputs, *stored], parsed.output, parsed.file.save_rep, parsed.report, new, confidence=parsed.confidence
@@ -123,9 +126,11 @@ def run_one(
         if kept is not None:
             kept.tell = reporter.note
             kept.remark()
-        rep = load(parsed.file.rep, parsed.fit.device) if parsed.file.rep else None
+        run_again = is_run(parsed.file.rep)
+        rep = load(parsed.file.rep, parsed.fit.device) if parsed.file.rep and not run_again else None
         model = default_model(parsed.fit.model, parsed.fit.params) if rep is None else None
         source, opened = open_source(parsed.input, extras, reporter.note), time.monotonic()
+        truth = truth_of(parsed.truth, task, source, reporter.note)
         config, preview = parsed.fit.config(), None
         if crew is not None and config.device == "cuda":  # of its workers; here the answer is rendered by what there is
             config = replace(config, device="auto")
@@ -136,33 +141,41 @@ def run_one(
         asked = bool(parsed.confidence or parsed.report)
         result: Any
         if rep is not None:
-            byproducts = Byproducts(None, 32, here.get(parsed.report), 1, reporter)
+            byproducts = Byproducts(None, 32, here.get(parsed.report), 1, reporter, truth)
             result = run_task(task, source, rep=rep, confidence=asked)
         else:
-            cuts, count = cuts_of(source.video, task.minimum_frames, parsed, preview, reporter.note)
-            byproducts = Byproducts(parsed.file.save_rep, parsed.file.bits, here.get(parsed.report), count, reporter)
+            again = reuse(parsed.file.rep, source.video, task.minimum_frames) if run_again else None
+            cuts, count = (
+                cuts_of(source.video, task.minimum_frames, parsed, preview, reporter.note)
+                if again is None
+                else (again.cuts, again.count)
+            )
+            ahead = fitting_ahead(arguments, kept, cuts, crew, reporter.note) if crew and kept else None
+            saved, bits = parsed.file.save_rep, parsed.file.bits
+            byproducts = Byproducts(saved, bits, here.get(parsed.report), count, reporter, truth)
             for file in byproducts.files if not unfinished else []:
                 outputs.add(Path(file))
             result = run_shots(
                 task,
                 source,
                 cuts,
-                piece=parsed.clip.piece,
+                piece=again.piece if again else parsed.clip.piece,
                 model=model,
                 fit_config=config,
                 on_step=preview.watched(byproducts.step) if preview else byproducts.step,
                 on_part=byproducts.begin,
                 on_done=byproducts.done if parsed.file.save_rep or parsed.report else None,
                 tell=reporter.note,
-                keep=kept,
+                keep=again.keep if again else kept,
                 unfinished=unfinished,
-                ahead=fitting_ahead(arguments, kept, cuts, crew, reporter.note) if crew and kept else None,
+                ahead=again.require if again else ahead,
                 confidence=asked,
             )
         fitting = preview.fitting if preview else 0.0
         noted = Noted(result.video, result.confidence, bool(parsed.confidence)) if result.confidence else None
         frames = kept.rendered if kept is not None and kept.begun and preview is None else None
-        rendering = _write(noted.video if noted else result.video, noted, parsed, here, preview, reporter, frames)
+        shown = noted.video if noted else result.video
+        rendering = _write(shown, noted, parsed, here, preview, reporter, frames, truth)
         if rep is None:
             result.finish()
         facts = _facts(parsed, extras, time.monotonic() - started)
@@ -173,6 +186,8 @@ def run_one(
         frames.clear()
     told = (byproducts.told, parsed.report, parsed.confidence if noted else None)
     wrote(parsed.quiet, parsed.output, result.video, time.monotonic() - started, *told)
+    if truth and not parsed.quiet:
+        print(truth.told())
     if noted and not parsed.quiet:
         print(noted.sureness.told())
     if preview and not parsed.quiet:
@@ -187,12 +202,17 @@ def _write(
     preview: Preview | None,
     reporter: Reporter,
     rendered: Rendered | None,
+    truth: Truth | None,
 ) -> float:
-    """Render an answer and write it; the seconds that it took. That of an excerpt begins at 0, and has no sound."""
+    """Render an answer and write it; the seconds that it took. That of an excerpt begins at 0, and has no sound.
+
+    It is held against the truth last of all, so that frames that were rendered before are, too.
+    """
     from invr_core.io import save_video
 
     began = time.monotonic()
-    shown = reporter.watched(video if rendered is None else rendered.through(video, noted))
+    shown = video if rendered is None else rendered.through(video, noted)
+    shown = reporter.watched(shown if truth is None else truth.watched(shown))
     if preview is None:
         with rendered or nullcontext():
             save_video(shown, here[parsed.output], reporter.note, beside=parsed.input, audio=not parsed.clip.no_audio)
@@ -227,6 +247,7 @@ def _facts(parsed: Any, extras: Further, seconds: float) -> dict[str, object]:
         "input": parsed.input,
         **{name: str(given) for name, given in extras.items()},
         "output": parsed.output,
+        **({"truth": parsed.truth} if parsed.truth else {}),
         **({"preview": f"{parsed.preview:g} s from the middle"} if parsed.preview else {}),
         "read, fitted and written in": f"{seconds:.1f} s",
     }

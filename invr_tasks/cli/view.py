@@ -40,21 +40,17 @@ def view(arguments: list[str]) -> int:
 
     require()
     with listen(parsed.port) as held:
-        from invr_tasks.view.asking import PARTS
         from invr_tasks.view.found import find
         from invr_tasks.view.jobs import Jobs
-        from invr_tasks.view.joined import Joined
         from invr_tasks.view.opened import open_found
 
         found = find(Path(parsed.file), parsed.source)
         if parsed.out is not None and found.clip is None:
             raise BadInput("--out is for what tasks write, and a task needs the clip: name it with --source")
         opened = open_found(found, parsed.device)
-        if parsed.out is not None and isinstance(opened.rep, Joined):
-            raise BadInput(f"--out is for what tasks write. {PARTS}")
         for note in opened.notes:
             print(f"invr: {printable(note)}", file=sys.stderr)
-        file, clip = found.files[0], found.clip
-        jobs = Jobs(opened, file, clip, Path(parsed.out), parsed.device) if parsed.out and clip else None
+        fitted, clip = found.files[0].parent if found.kept else found.files[0], found.clip
+        jobs = Jobs(opened, fitted, clip, Path(parsed.out), parsed.device) if parsed.out and clip else None
         serve(opened, held, not parsed.no_browser, lambda text: print(text, flush=True), jobs)
     return 0

@@ -21,6 +21,9 @@ MOST_FRAMES = 32
 EACH = 3
 """How many of the worst, and how many of the typical instants are shown."""
 
+SIDES = ("ours", "naive")
+"""What is held against the truth, as it is called."""
+
 
 @dataclass(frozen=True)
 class Series:

@@ -20,7 +20,7 @@ from invr_tasks.metrics import compare
 from invr_tasks.page.cautions import cautions
 from invr_tasks.page.curve import Curve, Point
 from invr_tasks.page.gallery import Gallery, gallery
-from invr_tasks.page.instants import Series, choose, explained
+from invr_tasks.page.instants import SIDES, Series, choose, explained
 from invr_tasks.page.parts import Parts
 from invr_tasks.page.plot import Curves
 from invr_tasks.page.tables import figures, network, origin, settings
@@ -109,9 +109,9 @@ def _scores(
 ) -> list[Series]:
     """PSNR of the answer over time, then that of the naive one."""
     if scored is not None:
-        return [Series.of("ours", scored.scores), Series.of("naive", scored.naive)]
+        return [Series.of(name, one) for name, one in zip(SIDES, (scored.scores, scored.naive), strict=True)]
     judged = task.judged(source, truth)
-    both = (("ours", result.video), ("naive", naive))
+    both = zip(SIDES, (result.video, naive), strict=True)
     return [Series.of(name, compare(video, truth, judged)) for name, video in both if video is not None]
 
 

@@ -12,7 +12,6 @@ from starlette.routing import Route
 
 from invr_core.errors import BadInput
 from invr_tasks.view.jobs import FORMATS, Jobs
-from invr_tasks.view.joined import Joined
 from invr_tasks.view.offered import Form, offered
 from invr_tasks.view.opened import Opened
 from invr_tasks.view.turns import Turns
@@ -21,7 +20,6 @@ MOST_LETTERS = 10_000
 """Of a filled form."""
 HOW = "To run tasks from this page, say where their answers may be written: end `invr view`, and give it --out FOLDER."
 WITHOUT = "To run tasks from this page, give `invr view` the clip, --source CLIP, and --out FOLDER for their answers."
-PARTS = "Tasks are run on one fit of a whole clip; this is a run of several parts, or one that is not finished."
 
 
 def task_routes(opened: Opened, turns: Turns, jobs: Jobs | None) -> list[Route]:
@@ -36,7 +34,7 @@ def task_routes(opened: Opened, turns: Turns, jobs: Jobs | None) -> list[Route]:
 
     def look() -> bytes:
         if jobs is None or opened.source is None:
-            how = PARTS if isinstance(opened.rep, Joined) else WITHOUT if opened.source is None else HOW
+            how = WITHOUT if opened.source is None else HOW
             return json.dumps({"out": None, "how": how}).encode()
         found, others = offered(opened.rep, opened.source)
         forms.update({form.name: form for form in found})

@@ -56,7 +56,7 @@ class Jobs:
 
     Args:
         opened: is given the answers, as parts to look at.
-        fitted: the ``.invr`` file.
+        fitted: the ``.invr`` file, or a run that is kept.
         clip: the clip that it was fitted to.
         folder: where answers are written; nothing that is there is ever replaced.
         device: where to compute.

@@ -6,6 +6,7 @@ import base64
 import io
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from invr_tasks.task import as_video
 pytest.importorskip("uvicorn", reason="the viewer's libraries come with the extra `view`")
 
 from invr_core.io import open_video
+from invr_tasks.cli import main
 from invr_tasks.view.app import viewer
 from invr_tasks.view.jobs import Jobs
 from invr_tasks.view.opened import open_all
@@ -33,20 +35,13 @@ from invr_tasks.view.serve import listen
 Served = tuple[str, Path]
 
 
-@pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    """Its address, and the folder of the answers: a disc of 96x64 in 6 frames, fitted badly."""
+@contextmanager
+def serving(fitted: Path, clip: Path, out: Path) -> Iterator[Served]:
+    """The address of a viewer, and the folder of the answers."""
     import uvicorn
 
-    folder = tmp_path_factory.mktemp("viewed")
-    out = folder / "answers"
-    out.mkdir()
-    video = as_video(MovingDisc((64, 96)), Query(torch.linspace(0, 1, 6, dtype=torch.float64)))
-    video.save(folder / "disc.mkv")
-    small = HNeRV(strides=(4, 4), width=6.5, lower_width=4, embedding=4)
-    fit(Observation(video), small, FitConfig(steps=1, device="cpu")).save(folder / "disc.invr")
-    opened = open_all(str(folder / "disc.invr"), str(folder / "disc.mkv"), "cpu")
-    jobs = Jobs(opened, folder / "disc.invr", folder / "disc.mkv", out, "cpu")
+    opened = open_all(str(fitted), str(clip), "cpu")
+    jobs = Jobs(opened, fitted, clip, out, "cpu")
     with listen(0) as held:
         port = held.getsockname()[1]
         server = uvicorn.Server(uvicorn.Config(viewer(opened, port, jobs=jobs), log_level="error"))
@@ -56,6 +51,20 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
         jobs.cancel()
         server.should_exit = True
         thread.join()
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """Its address, and the folder of the answers: a disc of 96x64 in 6 frames, fitted badly."""
+    folder = tmp_path_factory.mktemp("viewed")
+    out = folder / "answers"
+    out.mkdir()
+    video = as_video(MovingDisc((64, 96)), Query(torch.linspace(0, 1, 6, dtype=torch.float64)))
+    video.save(folder / "disc.mkv")
+    small = HNeRV(strides=(4, 4), width=6.5, lower_width=4, embedding=4)
+    fit(Observation(video), small, FitConfig(steps=1, device="cpu")).save(folder / "disc.invr")
+    with serving(folder / "disc.invr", folder / "disc.mkv", out) as found:
+        yield found
 
 
 @pytest.fixture
@@ -131,3 +140,22 @@ def test_what_is_wrong_is_said_beside_the_form(view: Any, faults: list[str]) -> 
     for width in (900, 480):
         view.set_viewport_size({"width": width, "height": 900})
         assert view.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_a_task_is_run_on_a_run_of_several_parts(page: Any, tmp_path: Path) -> None:
+    clip, kept, out = tmp_path / "disc.mkv", tmp_path / "RUN", tmp_path / "answers"
+    out.mkdir()
+    as_video(MovingDisc((32, 48)), Query(torch.linspace(0, 1, 12, dtype=torch.float64))).save(clip)
+    options = ["--no-shots", "--piece", "8", "--steps", "2", "--params", "20k", "--device", "cpu", "--quiet"]
+    assert main(["run", "interpolate", str(clip), str(tmp_path / "a.mkv"), "--keep", str(kept), *options]) == 0
+    assert len(list(kept.glob("part-*.invr"))) == 2
+    with serving(kept, clip, out) as (address, _):
+        page.goto(address)
+        until(page, lambda: page.locator("#form").is_visible())
+        choose(page, "interpolate")
+        page.get_by_label("written as").select_option(".mkv")
+        page.get_by_role("button", name="start").click()
+        until(page, lambda: "wrote" in page.locator("#job-text").inner_text())
+        until(page, lambda: page.locator("#right").input_value() == "1: disc-interpolate.mkv")
+        page.goto("about:blank")  # or it would go on asking a viewer that has gone
+    assert (out / "disc-interpolate.mkv").read_bytes() == (tmp_path / "a.mkv").read_bytes()

@@ -104,6 +104,29 @@ def test_another_rate_lasts_to_the_end_of_a_source_with_a_long_last_frame(tmp_pa
     assert held(path, "video").ends[-1] == pytest.approx(13 * 1001 / 30000)
 
 
+@pytest.mark.parametrize("fps", [25, 10, 12.5, 30, 60])
+def test_a_gif_lasts_until_the_end_of_its_source_too(tmp_path: Path, fps: float) -> None:
+    path = sounding(tmp_path / "in.mp4", last=9)
+    given, times = open_video(path), at_rate((0.0, 0.36), fps)
+    shown = Video(times, given.size, lambda indices: given.read([0 for _ in indices]))
+    save_video(shown, tmp_path / "out.gif", lambda line: None, beside=path)
+    back = held(tmp_path / "out.gif", "video")
+    assert held(path, "video").ends[-1] == pytest.approx(0.72)
+    assert back.ends[-1] == pytest.approx(0.72, abs=1e-9)
+    assert (len(back.stamps) < len(times)) == (fps > 50)  # at 60 a second some are left out
+    save_video(shown, tmp_path / "alone.gif", lambda line: None)
+    alone = held(tmp_path / "alone.gif", "video")
+    assert alone.ends[-1] - alone.stamps[-1] == pytest.approx(alone.stamps[-1] - alone.stamps[-2])
+    save_video(given[:4], tmp_path / "part.gif", pytest.fail)
+    assert held(tmp_path / "part.gif", "video").ends[-1] == pytest.approx(0.16)
+
+
+def test_a_gif_of_one_frame_has_a_length(tmp_path: Path) -> None:
+    path = sounding(tmp_path / "in.mp4")
+    save_video(open_video(path)[:1], tmp_path / "out.gif", pytest.fail)
+    assert held(tmp_path / "out.gif", "video").ends == [0.02]
+
+
 def test_a_part_of_a_clip_does_not_last_to_its_end(tmp_path: Path) -> None:
     path = sounding(tmp_path / "in.mp4")
     for count in (1, 4, 9):

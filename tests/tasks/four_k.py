@@ -28,6 +28,7 @@ ASKED = {
     "interpolate": ["large.mkv"],
     "upscale": ["half.mkv", "--scale", "2"],
     "denoise": ["large.mkv"],
+    "inpaint": ["large.mkv", "--box", "1760,990,320,180"],
 }
 
 

@@ -295,6 +295,21 @@ def test_what_is_given_and_what_is_judged_are_apart(factor: int) -> None:
     assert sorted(given + asked) == pytest.approx(truth.times.tolist())
 
 
+@pytest.mark.parametrize("options", [{"fps": 75.0}, {"times": (0.05, 0.1, 0.5)}, {"factor": 3}])
+def test_whatever_is_shown_between_two_given_frames_is_judged(options: dict[str, object]) -> None:
+    task, source = interpolate(**options), Source(noise())
+    shown, given = task.plan(source).times.tolist(), source.video.times.tolist()
+    truth = Video.of(torch.zeros(len(shown), 3, 4, 4), task.plan(source).times)
+    judged = task.judged(source, truth)
+    assert judged is not None and judged.times.tolist() == [t for t in shown if min(abs(t - g) for g in given) > 1e-6]
+    assert judged.frames().shape[1:] == (1, 4, 4) and 0 < len(judged) < len(shown)
+
+
+def test_where_nothing_lies_between_there_is_nothing_to_judge() -> None:
+    with pytest.raises(BadInput, match="no frame of the truth is at an instant that is shown between two given"):
+        interpolate(factor=1).judged(Source(noise()), noise())
+
+
 def test_the_naive_answer_blends_the_neighbours() -> None:
     video, task = noise(), interpolate()
     naive: Tensor = task.naive(Source(video)).frames()

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from time import sleep
 from typing import Any
 
 import pytest
@@ -202,15 +203,56 @@ def test_the_record_of_a_stranger_opens_no_other_file(kept: Path, source: Path) 
 
 
 # ------------------------------------------------------------------ tasks
-def test_tasks_are_not_run_on_parts_and_it_says_so(invr: Any, kept: Path) -> None:
+@pytest.fixture
+def page(opened: Opened) -> Iterator[Any]:
+    """A client of the viewer, which may write into ``out``."""
     pytest.importorskip("starlette", reason="the viewer's libraries come with the extra `view`")
     pytest.importorskip("httpx2", reason="the client comes with the extra `test`")
     from starlette.testclient import TestClient
 
     from invr_tasks.view.app import viewer
+    from invr_tasks.view.jobs import Jobs
 
     Path("out").mkdir()
-    assert "a run of several parts" in invr.refuses("view", "RUN", "--device", "cpu", "--out", "out")
-    client = TestClient(viewer(open_all("RUN", None, "cpu"), 8123), base_url="http://127.0.0.1:8123")
-    assert "a run of several parts" in client.get("/tasks").json()["how"]
-    assert client.get("/frame?t=0.36&part=full").status_code == 200
+    jobs = Jobs(opened, Path("RUN"), Path("in.mkv"), Path("out"), "cpu")
+    home = "http://127.0.0.1:8123"
+    yield TestClient(viewer(opened, 8123, jobs=jobs), base_url=home, headers={"origin": home})
+    jobs.cancel()
+
+
+def ended(page: Any, **asked: Any) -> dict[str, Any]:
+    """The state of a task that was begun, once it has ended."""
+    assert page.post("/job", json={"options": {}, "format": ".mkv", **asked}).status_code == 200
+    for _ in range(3000):
+        state: dict[str, Any] = page.get("/job").json()
+        if state["state"] != "running":
+            return state
+        sleep(0.04)
+    raise AssertionError("it does not end")
+
+
+def test_a_task_is_run_on_all_parts_each_answered_by_its_own(page: Any, kept: Path) -> None:
+    assert "fakeslow" in {task["name"] for task in page.get("/tasks").json()["tasks"]}
+    state = ended(page, task="fakeslow")
+    assert state["state"] == "done", state
+    assert Path("out/in-fakeslow.mkv").read_bytes() == Path("out.mkv").read_bytes()
+    assert page.get(f"/frame?t=0.36&part={state['part']}").status_code == 200
+
+
+def test_on_a_run_that_is_not_finished_a_task_says_why_not(page: Any, kept: Path) -> None:
+    (kept / "part-0002.invr").unlink()
+    state = ended(page, task="fakeslow")
+    assert (
+        state["state"] == "failed" and "is not fitted throughout" in state["text"] and "`invr resume " in state["text"]
+    )
+    assert list(Path("out").iterdir()) == []
+
+
+def test_the_command_gives_tasks_the_run(invr: Any, kept: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("uvicorn", reason="the viewer's libraries come with the extra `view`")
+    given: list[Any] = []
+    monkeypatch.setattr("invr_tasks.view.jobs.Jobs", lambda *arguments: given.append(arguments))
+    monkeypatch.setattr("invr_tasks.view.serve.serve", lambda *arguments: None)
+    Path("out").mkdir()
+    assert invr("view", "RUN", "--device", "cpu", "--out", "out")[0] == 0
+    assert given[0][1:] == (Path("RUN"), Path.cwd() / "in.mkv", Path("out"), "cpu")

@@ -85,15 +85,21 @@ class Interpolate(Task[InterpolateConfig]):
 
     def judged(self, source: Source, truth: Video) -> Video | None:
         """The frames strictly between two given ones."""
-        asked, shown = interpolation_split(truth, self.config.factor)[1], self.plan(source).times
-        both = [i for i, time in enumerate(asked.times) if float((shown - time).abs().min()) < 1e-6]
-        if not both:
-            raise BadInput("no frame of the truth is at an instant that is shown; score with a factor")
-        return asked[both].map(lambda frames: torch.ones_like(frames[:, :1]))
+        shown, given = self.plan(source).times, source.video.times
+        between = [i for i, time in enumerate(truth.times) if _at(time, shown) and not _at(time, given)]
+        if not between:
+            raise BadInput("no frame of the truth is at an instant that is shown between two given frames")
+        times = truth.times[between]
+        return Video(times, truth.size, lambda indices: torch.ones(len(indices), 1, *truth.size), channels=1)
 
     def naive(self, source: Source) -> Video:
         """The two neighbours, blended."""
         return blend(source.video, self.plan(source).times)
+
+
+def _at(time: Tensor, instants: Tensor) -> bool:
+    """Whether an instant is one of these."""
+    return float((instants - time).abs().min()) < 1e-6
 
 
 class _Between:
