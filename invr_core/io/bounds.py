@@ -13,6 +13,8 @@ from invr_core.memory import ASKED, available
 
 MOST_PIXELS = 1 << 27
 """Of a frame: 16384 by 8192, twice either side of the largest level of H.264, HEVC and AV1."""
+MOST_FRAMES = 1 << 21
+"""Of a clip or a folder: 23 hours at 25 frames a second."""
 DECODED = 32
 """Bytes that a pixel takes on its way from a file and when it is first read, at the most."""
 MOST_BYTES = 8 * MOST_PIXELS
