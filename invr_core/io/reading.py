@@ -53,11 +53,12 @@ class Reading:
         """How far it came, for the message."""
         self._asked: SimpleQueue[Callable[[], object] | None] = SimpleQueue()
         self._answers: SimpleQueue[tuple[object, BaseException | None]] = SimpleQueue()
-        Thread(target=self._work, name=f"invr reads {path.name}", daemon=True).start()
+        self._thread = Thread(target=self._work, name=f"invr reads {path.name}", daemon=True)
+        self._thread.start()
         try:
             self.container: InputContainer = self.do(self._open)
         except BaseException:
-            self._asked.put(None)
+            self._end()
             raise
 
     def _open(self) -> InputContainer:
@@ -85,11 +86,15 @@ class Reading:
 
     def close(self) -> None:
         """Close the file; one that was given up is closed when its last call ends."""
-        try:
-            if not self.given_up:
-                self.do(self.container.close)
-        finally:
-            self._asked.put(None)
+        if not self.given_up:
+            self._asked.put(self.container.close)
+        self._end()
+
+    def _end(self) -> None:
+        """End the thread; one that nobody waits for any longer ends later."""
+        self._asked.put(None)
+        if not self.given_up:
+            self._thread.join(PATIENCE)
 
     def do(self, work: Callable[[], T]) -> T:
         """What a call gives, made in the thread.

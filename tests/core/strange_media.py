@@ -5,7 +5,6 @@ from __future__ import annotations
 import atexit
 import os
 import shutil
-import struct
 import tempfile
 import zlib
 from functools import cache
@@ -18,6 +17,7 @@ import torch
 from hypothesis import strategies as st
 from PIL import Image
 from strange import damage
+from strange_images import chunk, gif, png, tiff
 
 from invr_core.errors import InvrError
 from invr_core.io import open_mask, open_video, save_video
@@ -38,7 +38,7 @@ def outcome(path: Path) -> str:
 
 
 def outcomes(path: Path) -> list[str]:
-    """What becomes of a file or folder as a clip, as a mask (of itself where that can be), and as what is beside a clip.
+    """What becomes of a file or folder as a clip, as a mask (of itself where it can), and as what is beside a clip.
 
     Raises:
         AssertionError: if it is neither refused in one line, nor gives finite frames at times that increase; if a video
@@ -107,35 +107,6 @@ def sound() -> dict[str, bytes]:
         for path in sorted(folder.iterdir()):
             found[path.name] = path.read_bytes()
     return found
-
-
-def chunk(kind: bytes, data: bytes) -> bytes:
-    """A piece of a PNG, its checksum right."""
-    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-
-
-def png(width: int, height: int, bits: int, colour: int, data: bytes, more: bytes = b"") -> bytes:
-    """A PNG of any claims, whose checksums are right."""
-    header = struct.pack(">IIBBBBB", width, height, bits, colour, 0, 0, 0)
-    return (
-        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + more + chunk(b"IDAT", zlib.compress(data)) + chunk(b"IEND", b"")
-    )
-
-
-def gif(width: int, height: int) -> bytes:
-    """A GIF of any size, with one pixel in it."""
-    screen = struct.pack("<HHBBB", width, height, 0x80, 0, 0) + b"\0\0\0\xff\xff\xff"
-    return b"GIF89a" + screen + b"," + struct.pack("<HHHHB", 0, 0, 1, 1, 0) + b"\x02\x02\x44\x01\x00;"
-
-
-def tiff(width: int, height: int, pages: int = 1) -> bytes:
-    """A TIFF of any claims, without pixels; its pages go round in a circle where there are none."""
-    tags = [(256, 4, 1, width), (257, 4, 1, height), (258, 3, 1, 8), (259, 3, 1, 1), (262, 3, 1, 1), (273, 4, 1, 8)]
-    tags += [(277, 3, 1, 1), (278, 4, 1, height), (279, 4, 1, 10)]
-    page = struct.pack("<H", len(tags)) + b"".join(struct.pack("<HHII", *tag) for tag in tags)
-    size = len(page) + 4
-    nexts = [8 + size * (i + 1) for i in range(pages - 1)] + [0] if pages else [8]
-    return b"II*\0" + struct.pack("<I", 8) + b"".join(page + struct.pack("<I", place) for place in nexts) + bytes(20)
 
 
 # ------------------------------------------------------------------------- strategies

@@ -17,7 +17,8 @@ import pytest
 import torch
 from hypothesis import given
 from strange import some
-from strange_media import Case, Place, cases, gif, outcome, png, sound, tiff
+from strange_images import gif, png, tiff
+from strange_media import Case, Place, cases, outcome, sound
 
 from invr_core.errors import BadFile, NotEnoughMemory
 from invr_core.io import bounds, open_video
