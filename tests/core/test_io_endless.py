@@ -200,7 +200,7 @@ def test_a_look_gives_a_sign_of_life(clip: Path, monkeypatch: pytest.MonkeyPatch
 
 
 def test_no_thread_is_left(clip: Path, tmp_path: Path) -> None:
-    save_video(open_video(clip), tmp_path / "out.mkv", beside=clip)
+    save_video(open_video(clip, pytest.fail), tmp_path / "out.mkv", beside=clip)
     for bad in ("a.mp4", "b.mkv"):
         (tmp_path / bad).write_bytes(b"no video" * 100)
         with pytest.raises(BadFile):
