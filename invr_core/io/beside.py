@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import av
 from av.audio.stream import AudioStream
-from av.container import InputContainer, OutputContainer
+from av.container import OutputContainer
 from av.error import ArgumentError, FFmpegError
 from av.packet import Packet
 from av.stream import Disposition, Stream
@@ -20,10 +20,10 @@ from av.video.stream import VideoStream
 
 from invr_core.errors import BadFile
 from invr_core.io.colours import Colours
-from invr_core.io.decode import LENIENT, pictures_of
-from invr_core.io.light import Light
+from invr_core.io.decode import pictures_of
 from invr_core.io.notes import Note
-from invr_core.io.to_rgb import upright
+from invr_core.io.probe import look
+from invr_core.io.reading import Reading
 
 if TYPE_CHECKING:
     from av.container.core import Chapter
@@ -57,14 +57,23 @@ class Beside:
 
     def __init__(self, path: Path, audio: bool, note: Note) -> None:
         self.path, self._audio, self._note = path, audio, note
-        self._open = ExitStack()
         try:
-            self._source: InputContainer = self._open.enter_context(av.open(f"file:{path}", **LENIENT))
-            self._pictures = pictures_of(self._source, path)
-            self._probe()
-        except FFmpegError as error:
-            self._open.close()
+            with ExitStack() as opened:
+                self._reading = opened.enter_context(Reading(path))
+                self._source = self._reading.container
+                self._pictures = pictures_of(self._source, path)
+                self._chapters = self._source.chapters()
+                seen = look(path)
+                self._open = opened.pop_all()
+        except (OSError, FFmpegError) as error:
             raise BadFile(f"{path} cannot be read again, for its sound ({error.strerror or error})") from error
+        context = self._pictures.codec_context
+        self.colours = Colours(
+            int(context.color_primaries), int(context.color_trc), int(context.colorspace), int(context.color_range)
+        )
+        self.tick = self._pictures.time_base
+        self.aspect, self.light, self.last, self.end = seen.aspect, seen.light, seen.last, seen.end
+        self._firsts = seen.firsts
         sound: list[Stream] = list(self._source.streams.audio) if audio else []
         self._wanted = [s for s in [*sound, *self._source.streams.subtitles] if s.codec_context is not None]
         self._copies: dict[int, Any] = {}
@@ -72,23 +81,6 @@ class Beside:
         self._waiting: Iterator[Packet[Any]] = iter(())
         self._next: Packet[Any] | None = None
         self._lost = 0
-
-    def _probe(self) -> None:
-        """Learn the tags, the shape of a pixel as it is shown, the light, and where the last frame begins and ends."""
-        stream = self._pictures
-        context = stream.codec_context
-        self.colours = Colours(
-            int(context.color_primaries), int(context.color_trc), int(context.colorspace), int(context.color_range)
-        )
-        self.tick = stream.time_base
-        with av.open(f"file:{self.path}", **LENIENT) as again:
-            first = next(again.decode(pictures_of(again, self.path)), None)
-        ratio = stream.sample_aspect_ratio or Fraction(1)
-        turned = first is not None and any(step.startswith("transpose") for step in upright(first))
-        self.aspect = 1 / ratio if turned else ratio
-        self.light = Light() if first is None else Light.of(first)
-        with av.open(f"file:{self.path}", **LENIENT) as again:
-            self.last, self.end = _last_frame(again, pictures_of(again, self.path))
 
     def __enter__(self) -> Self:
         return self
@@ -130,7 +122,7 @@ class Beside:
         _describe(self._pictures.metadata, pictures.metadata)
         for stream in self._wanted:
             what = f"the {'sound' if isinstance(stream, AudioStream) else 'subtitles'} ({stream.codec_context.name})"
-            if not _holds(format, self.path, stream.index):
+            if not _holds(format, stream, self._firsts.get(stream.index)):
                 self._note(f"{what} of {self.path.name} cannot be kept in this format; .mkv takes most")
                 continue
             copy = self._copies[stream.index] = target.add_stream_from_template(stream)
@@ -139,12 +131,13 @@ class Beside:
         left = self._left_out(target)
         if left:
             self._note(f"not kept of {self.path.name}: {', '.join(left)}")
-        chapters = self._source.chapters()
-        if chapters:
-            target.set_chapters([_later(chapter, shift) for chapter in chapters])
+        if self._chapters:
+            target.set_chapters([_later(chapter, shift) for chapter in self._chapters])
         self._shift, self._target = shift, target
         self._keeps_early = format != "matroska" or format in self._source.format.name
-        self._waiting = self._packets()
+        self._copied = 0
+        self._reading.progress = lambda: f"{self._copied} packets of its sound and subtitles came before"
+        self._waiting = self._reading.each(self._packets())
         self._next = next(self._waiting, None)
 
     def _left_out(self, target: OutputContainer) -> list[str]:
@@ -172,7 +165,7 @@ class Beside:
             return None if unwanted else f"{'sound' if stream.type == 'audio' else 'subtitles'} of an unknown kind"
         if "timecode" in stream.metadata:
             return "the time code"
-        titles = self._source.chapters() and getattr(stream, "name", None) == "bin_data"
+        titles = self._chapters and getattr(stream, "name", None) == "bin_data"
         return None if titles else "a data track"  # those of chapters are copied as chapters
 
     def until(self, seconds: float) -> None:
@@ -189,18 +182,18 @@ class Beside:
 
     def _packets(self) -> Iterator[Packet[Any]]:
         """Those to be copied, in the order of the file."""
-        streams = [stream for stream in self._wanted if stream.index in self._copies]
-        if not streams:
+        if not self._copies:
             return
         try:
-            for packet in self._source.demux(streams):
-                if not packet.size:
+            for packet in self._reading.packets():
+                if not packet.size or packet.stream.index not in self._copies:
                     continue
                 stamp = _stamp(packet)
                 if stamp is None or packet.is_corrupt or stamp < self._latest.get(packet.stream.index, stamp):
                     self._lost += 1
                 else:
                     self._latest[packet.stream.index] = stamp
+                    self._copied += 1
                     yield packet
         except FFmpegError:
             self._note(f"{self.path.name} is damaged: its sound and subtitles are copied as far as they can be read")
@@ -229,30 +222,12 @@ def _stamp(packet: Packet[Any]) -> int | None:
     return packet.pts if packet.dts is None else packet.dts
 
 
-def _last_frame(container: InputContainer, stream: VideoStream) -> tuple[float, float]:
-    """When the last frame begins, and when it ends, in seconds."""
-    last, end = 0.0, 0.0
-    try:
-        for packet in container.demux(stream):
-            if packet.pts is not None and packet.time_base:
-                last = max(last, float(packet.pts * packet.time_base))
-                end = max(end, float((packet.pts + (packet.duration or 0)) * packet.time_base))
-    except FFmpegError:
-        return last, end
-    return last, end
-
-
-def _holds(format: str, path: Path, index: int) -> bool:
+def _holds(format: str, stream: Stream, packet: Packet[Any] | None) -> bool:
     """Whether a kind of file takes a stream: its first packet is tried, as some are refused at the end only."""
     try:
-        with (
-            av.open(f"file:{path}", **LENIENT) as again,
-            av.open(io.BytesIO(), "w", format=format) as trial,
-        ):
-            stream: Any = again.streams[index]
-            copy = trial.add_stream_from_template(stream)
+        with av.open(io.BytesIO(), "w", format=format) as trial:
+            copy: Any = trial.add_stream_from_template(stream)
             trial.start_encoding()
-            packet: Any = next((packet for packet in again.demux(stream) if packet.size), None)
             if packet is not None:
                 packet.stream = copy
                 trial.mux(packet)

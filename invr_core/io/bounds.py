@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import struct
 from pathlib import Path
 
 import torch
@@ -13,6 +12,8 @@ from invr_core.memory import ASKED, available
 
 MOST_PIXELS = 1 << 27
 """Of a frame: 16384 by 8192, twice either side of the largest level of H.264, HEVC and AV1."""
+MOST_FRAMES = 1 << 21
+"""Of a clip or a folder: 23 hours at 25 frames a second."""
 DECODED = 32
 """Bytes that a pixel takes on its way from a file and when it is first read, at the most."""
 MOST_BYTES = 8 * MOST_PIXELS
@@ -74,39 +75,3 @@ def require_frame(height: int, width: int, name: str) -> None:
             f"a frame of {name}, {width}x{height}, takes about {needed / 2**30:.1f} GiB to decode and "
             f"{free / 2**30:.1f} GiB are free; {int(width * fits)}x{int(height * fits)} would fit"
         )
-
-
-def declared_png(data: bytes) -> tuple[int, int]:
-    """(height, width) that a PNG declares."""
-    if len(data) < 24:
-        raise ValueError("no picture")
-    width, height = struct.unpack(">II", data[16:24])
-    return int(height), int(width)
-
-
-def declared_tiff(data: bytes) -> list[tuple[int, int]]:
-    """(height, width) of each page that a TIFF declares.
-
-    Raises:
-        ValueError: if its pages lead nowhere, or go round in a circle.
-    """
-    order = "<" if data.startswith(b"II") else ">"
-    sizes: list[tuple[int, int]] = []
-    seen: set[int] = set()
-    try:
-        (place,) = struct.unpack_from(f"{order}I", data, 4)
-        while place and place not in seen:
-            seen.add(place)
-            (count,) = struct.unpack_from(f"{order}H", data, place)
-            sides = {256: 0, 257: 0}
-            for entry in range(count):
-                tag, kind, _, value = struct.unpack_from(f"{order}HHI4s", data, place + 2 + 12 * entry)
-                if tag in sides:
-                    sides[tag] = struct.unpack(f"{order}I" if kind == 4 else f"{order}Hxx", value)[0]
-            sizes.append((sides[257], sides[256]))
-            (place,) = struct.unpack_from(f"{order}I", data, place + 2 + 12 * count)
-    except struct.error as cause:
-        raise ValueError("no picture") from cause
-    if place or not sizes:
-        raise ValueError("no picture")
-    return sizes

@@ -6,9 +6,7 @@ import math
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
 
-import av
 import numpy as np
 import torch
 from av.container import InputContainer
@@ -19,19 +17,16 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from invr_core.errors import BadFile
-from invr_core.io.bounds import MOST_PIXELS, PLAYLISTS, require_frame, require_plain
+from invr_core.io.bounds import MOST_FRAMES, MOST_PIXELS, PLAYLISTS, require_frame, require_plain
 from invr_core.io.clock import mend, undo_rounding
 from invr_core.io.graph import Pixels
 from invr_core.io.light import dynamic
 from invr_core.io.notes import Note
+from invr_core.io.reading import Reading
 from invr_core.io.scratch import Scratch
 from invr_core.io.to_rgb import ToRGB, depth_of, slanted, transparent
 from invr_core.video import Video
 
-LENIENT: dict[str, Any] = {"options": {"protocol_whitelist": "file"}}
-"""How a file is opened: what it may refer to are files, nothing on a network."""
-if int(av.__version__.split(".")[0]) < 19:
-    LENIENT["metadata_errors"] = "replace"  # titles that are not text must not hide the pictures
 _HDR = {16: "PQ", 18: "HLG"}
 _DECLARES_LENGTH = ("mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm")
 _LOSE_SILENTLY = {"hevc", "av1", "mpeg2video", "mpeg1video"}
@@ -48,8 +43,8 @@ def decode(path: Path, note: Note) -> Video:
     if path.stat().st_size == 0:
         raise BadFile(f"{path} is empty; give a video file or a folder of images")
     try:
-        with av.open(f"file:{path}", **LENIENT) as container:
-            return _Pass(path, container, note).run()
+        with Reading(path) as reading:
+            return _Pass(reading, note).run()
     except FFmpegError as error:
         reason = error.strerror or type(error).__name__
         raise BadFile(
@@ -81,9 +76,10 @@ def pictures_of(container: InputContainer, path: Path) -> VideoStream:
 class _Pass:
     """One pass over one file, and what it learns on the way."""
 
-    def __init__(self, path: Path, container: InputContainer, note: Note) -> None:
-        self.path, self.container, self.note = path, container, note
-        self.stream = pictures_of(container, path)
+    def __init__(self, reading: Reading, note: Note) -> None:
+        self.path, self.reading, self.note = reading.path, reading, note
+        self.container, path = reading.container, reading.path
+        self.stream = pictures_of(self.container, path)
         self.stream.thread_type = "AUTO"
         self.stream.codec_context.options = {"max_pixels": str(MOST_PIXELS)}
         require_frame(self.stream.codec_context.height, self.stream.codec_context.width, str(path))
@@ -99,7 +95,10 @@ class _Pass:
         scratch = Scratch(self.path.name, self.stream.frames)
         convert = ToRGB(str(self.path))
         stamps: list[float | None] = []
-        for frame in self._frames():
+        self.reading.progress = lambda: f"{len(stamps)} frames came before"
+        for frame in self.reading.each(self._frames()):
+            if len(stamps) == MOST_FRAMES:
+                raise BadFile(f"{self.path} has more than {MOST_FRAMES:,} frames, the most that is offered; cut it")
             if not stamps:
                 self.depth = depth_of(frame)
                 self._remark(frame)
@@ -140,7 +139,9 @@ class _Pass:
     def _packets(self) -> Iterator[Packet[VideoStream] | None]:
         """Every packet that is whole, then None to flush the decoder."""
         try:
-            for packet in self.container.demux(self.stream):
+            for packet in self.reading.packets():
+                if packet.stream is not self.stream:
+                    continue
                 if packet.is_corrupt:
                     self.damaged = True
                     continue

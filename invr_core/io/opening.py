@@ -27,7 +27,8 @@ def open_video(path: str | Path, on_note: Note | None = None) -> Video:
         the frames, on the clock of the file: variable rates and a start other than 0 are kept.
 
     Raises:
-        BadFile: if it is missing, cannot be read as a video, holds no frame, or is not opaque.
+        BadFile: if it is missing, cannot be read as a video, holds no frame, is not opaque, or brings no frame for two
+            minutes on end.
         NotEnoughMemory: if the decoded frames fit neither into memory nor into the temporary folder.
 
     Example:

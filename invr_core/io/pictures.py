@@ -16,7 +16,8 @@ from cv2.utils import logging
 from PIL import Image, ImageOps
 
 from invr_core.errors import BadFile
-from invr_core.io.bounds import declared_png, declared_tiff, require_frame, require_image
+from invr_core.io.bounds import MOST_FRAMES, require_frame, require_image
+from invr_core.io.declared import MOST_SCANS, jpeg_scans, png_pictures, png_size, tiff_pages
 from invr_core.io.graph import Pixels
 from invr_core.io.scratch import Scratch
 from invr_core.io.to_rgb import opaque
@@ -26,7 +27,7 @@ SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp")
 FPS = 25.0
 """The clock of images, which have none of their own."""
 
-_PNG, _TIFF = b"\x89PNG\r\n\x1a\n", (b"II*\0", b"MM\0*")
+_PNG, _JPEG, _TIFF = b"\x89PNG\r\n\x1a\n", b"\xff\xd8", (b"II*\0", b"MM\0*")
 
 
 def open_pictures(path: Path) -> Video:
@@ -38,6 +39,8 @@ def open_pictures(path: Path) -> Video:
     files = list_pictures(path) if path.is_dir() else [path]
     if not files:
         raise BadFile(f"{path} holds no images; a folder must hold PNG, JPEG, TIFF or WebP files")
+    if len(files) > MOST_FRAMES:
+        raise BadFile(f"{path} holds more than {MOST_FRAMES:,} images, the most that is offered; take some of them")
     scratch = Scratch(path.name, len(files))
     depth = 8
     for file in files:
@@ -95,12 +98,17 @@ def _shallow(data: bytes, path: Path) -> Pixels:
     """8-bit images, by Pillow: it refuses truncated files and turns them upright."""
     with _at_any_size(), Image.open(io.BytesIO(data), formats=("PNG", "JPEG", "WEBP")) as image:
         require_frame(image.height, image.width, str(path))
-        count = getattr(image, "n_frames", 1)
-        if count > 1 and image.format != "MPO":
-            raise BadFile(f"{path} holds {count} pictures; convert it to a video or to single images")
+        if getattr(image, "n_frames", 1) > 1 and image.format != "MPO":
+            raise _several(path)
+        if data.startswith(_JPEG) and jpeg_scans(data) > MOST_SCANS:
+            raise BadFile(f"{path} is drawn in more than {MOST_SCANS} passes, made to take for ever; save it anew")
         image.load()
         upright = ImageOps.exif_transpose(image)
         return np.asarray(upright.convert("RGBA" if upright.has_transparency_data else "RGB"))
+
+
+def _several(path: Path) -> BadFile:
+    return BadFile(f"{path} holds several pictures; convert it to a video or to single images")
 
 
 @contextmanager
@@ -113,19 +121,22 @@ def _at_any_size() -> Iterator[None]:
 
 def _deep(data: bytes, path: Path) -> Pixels:
     """16-bit PNG and all TIFF, by OpenCV: Pillow would cut them to 8 bits."""
-    pages = [declared_png(data)] if data.startswith(_PNG) else declared_tiff(data)
-    if len(pages) > 1:
-        raise BadFile(f"{path} holds {len(pages)} pictures; convert it to a video or to single images")
-    require_frame(*pages[0], str(path))
+    if data.startswith(_PNG):
+        size, count = png_size(data), png_pictures(data)
+    else:
+        pages = tiff_pages(data)
+        size, count = pages[0], len(pages)
+    if count > 1:
+        raise _several(path)
+    require_frame(*size, str(path))
     level = logging.getLogLevel()
     logging.setLogLevel(logging.LOG_LEVEL_SILENT)
     try:
-        ok, found = cv2.imdecodemulti(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+        picture: Pixels | None = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
     finally:
         logging.setLogLevel(level)
-    if not ok or len(found) != 1:
+    if picture is None:
         raise ValueError("no picture")
-    picture: Pixels = np.asarray(found[0])
     if picture.dtype not in (np.uint8, np.uint16):
         raise BadFile(f"{path} has {picture.dtype} samples; images must have 8 or 16 bits")
     if picture.ndim == 2:

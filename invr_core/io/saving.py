@@ -60,7 +60,7 @@ def save_video(
 
     Raises:
         BadInput: if the video has neither 1 nor 3 channels.
-        BadFile: if ``beside`` cannot be read.
+        BadFile: if ``beside`` cannot be read, or nothing comes of it for two minutes on end.
         BadOutput: if it cannot be written there.
     """
     if video.channels not in (1, 3):

@@ -26,6 +26,10 @@ RESERVE = 256 * 2**20
 """Bytes that are left free in the temporary folder."""
 
 
+OVERHEAD = 128
+"""Bytes that a frame in memory takes beside its samples."""
+
+
 class Scratch:
     """Frames written once, in order, and then read at random.
 
@@ -71,7 +75,7 @@ class Scratch:
             self._shape, self._dtype = frame.shape, frame.dtype
         assert frame.shape == self._shape and frame.dtype == self._dtype
         self._count += 1
-        if self._file is None and self._count * frame.nbytes <= self._cap:
+        if self._file is None and self._count * (frame.nbytes + OVERHEAD) <= self._cap:
             self._frames.append(frame)
             return
         if self._file is None:

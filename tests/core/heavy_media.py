@@ -15,8 +15,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import crafted
 import torch
-from strange_media import chunk, gif, outcome, png, sound, tiff
+from strange_images import animated, chunk, gif, overlapping, passes, png, tiff
+from strange_media import outcome, sound
 
 from invr_core.io.bounds import DECODED
 from invr_tasks.bench import rss
@@ -49,6 +51,14 @@ HEAVY: dict[str, tuple[str, Callable[[], bytes], int]] = {
     "a tiff of 100,000 pages": ("a.tif", lambda: tiff(8000, 8000, 100_000), 0),
     "a gif that claims": ("a.gif", lambda: gif(65_535, 65_535), 0),
     "a gif": ("a.gif", lambda: gif(SIDE, SIDE), SIDE**2),
+    "a deep png of 5,000 pictures": ("a.png", lambda: animated(5000, 2000), 0),
+    "a tiff of pages on top of each other": ("a.tif", lambda: overlapping(100_000), 0),
+    "a jpeg of 20,000 passes": ("a.jpg", lambda: passes(20_000), 0),
+    "an mp4 that claims samples": ("a.mp4", lambda: crafted.mp4(crafted.track(1, 40, samples=1 << 27, size=1)), 0),
+    "an mp4 of 20,000 edits": ("a.mp4", lambda: crafted.mp4(crafted.track(1, 40, edits=((0, 0),) * 20_000)), 0),
+    "an mkv of 20,000 chapters": ("a.mkv", lambda: crafted.mkv(crafted.chapters(20_000)), 0),
+    "an mkv of 5,000 tags": ("a.mkv", lambda: crafted.mkv(crafted.tags(5_000)), 0),
+    "an mkv of 10,000 files": ("a.mkv", lambda: crafted.mkv(crafted.attachments(10_000)), 0),
     "a raw clip that claims": ("a.y4m", lambda: b"YUV4MPEG2 W30000 H30000 F25:1\nFRAME\n", 0),
 }
 

@@ -41,6 +41,11 @@ EXTREMES = (math.nan, math.inf, -math.inf, 0.0, -0.0, 1e-45, 1e-30, 1.0, -1.0, 1
 
 
 # ---------------------------------------------------------------------------- the law
+def outcomes(path: Path) -> list[str]:
+    """What becomes of a file in all of its uses, which is one."""
+    return [outcome(path)]
+
+
 def outcome(path: Path) -> str:
     """What becomes of a file: ``refused``, ``shown``, ``not shown`` (in one line, too), ``large`` (not tried here).
 

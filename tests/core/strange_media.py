@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import shutil
-import struct
 import tempfile
 import zlib
 from functools import cache
@@ -12,42 +12,78 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import strange_clips
 import torch
 from hypothesis import strategies as st
 from PIL import Image
 from strange import damage
+from strange_images import chunk, gif, png, tiff
 
 from invr_core.errors import InvrError
-from invr_core.io import open_mask, open_video
+from invr_core.io import open_mask, open_video, save_video
 from invr_core.video import Video
 
 Case = tuple[str, dict[str, bytes | str]]
 """What kind of strangeness, and what is put there: bytes of a file, or where a link leads, by name."""
+SMALL = 1 << 16
+"""Pixels of a frame up to which a clip is tried as a mask of itself."""
+OUT = "invr-strange-"
+"""How the folder is called in which something is written while a file is tried."""
 LIKE = Video.of(torch.zeros(3, 3, 10, 14))
 
 
 def outcome(path: Path) -> str:
-    """What becomes of a file or folder, as a clip and as a mask: ``refused`` or ``opened``.
+    """What becomes of a file or folder as a clip; the law is held to for its other uses, too."""
+    return outcomes(path)[0].removeprefix("clip ")
+
+
+def outcomes(path: Path) -> list[str]:
+    """What becomes of a file or folder as a clip, as a mask (of itself where it can), and as what is beside a clip.
 
     Raises:
-        AssertionError: if it is neither refused in one line, nor gives finite frames at times that increase.
+        AssertionError: if it is neither refused in one line, nor gives finite frames at times that increase; if a video
+            that is written with it beside does not open, or something is left of one that was not written.
     """
-    found = "opened"
-    for mask in (False, True):
+    found, like = [], LIKE
+    for use in ("clip", "mask"):
         try:
-            video = open_mask(path, LIKE) if mask else open_video(path)
+            video = open_mask(path, like) if use == "mask" else open_video(path)
             for index in {0, len(video) - 1}:
                 frame = video.read([index])
                 assert tuple(frame.shape) == (1, video.channels, *video.size), "another shape than it says"
                 assert float(frame.min()) >= 0 and float(frame.max()) <= 1, "not within [0, 1]"
             assert bool(torch.isfinite(video.times).all()), "times are not finite"
+            like = video if video.size[0] * video.size[1] <= SMALL else like
+            found.append(f"{use} opened")
         except InvrError as refusal:
-            text = str(refusal)
-            assert "\n" not in text.replace("line\nbreak.png", "") and len(text) < 1500, (
-                f"not one line: {text[:2000]!r}"
-            )
-            found = found if mask else "refused"
-    return found
+            found.append(f"{use} {_in_one_line(refusal)}")
+    return found if path.is_dir() else [*found, f"beside {_copied(path)}"]
+
+
+def _copied(path: Path) -> str:
+    """What becomes of a file whose streams are to be copied; whatever is in it, the pictures are those of `LIKE`."""
+    out = _out() / ("out.mkv" if zlib.crc32(path.read_bytes()[:5000]) % 2 else "out.mp4")
+    try:
+        save_video(LIKE, out, beside=path)
+    except InvrError as refusal:
+        assert not list(out.parent.iterdir()), "something is left of what was not written"
+        return _in_one_line(refusal)
+    assert len(open_video(out)) == len(LIKE), "what is written with it beside has lost frames"
+    out.unlink()
+    return "copied"
+
+
+@cache
+def _out() -> Path:
+    folder = tempfile.mkdtemp(prefix=OUT)
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return Path(folder)
+
+
+def _in_one_line(refusal: InvrError) -> str:
+    text = str(refusal)
+    assert "\n" not in text.replace("line\nbreak.png", "") and len(text) < 1500, f"not one line: {text[:2000]!r}"
+    return "refused"
 
 
 # ------------------------------------------------------------------------ sound files
@@ -73,35 +109,6 @@ def sound() -> dict[str, bytes]:
     return found
 
 
-def chunk(kind: bytes, data: bytes) -> bytes:
-    """A piece of a PNG, its checksum right."""
-    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-
-
-def png(width: int, height: int, bits: int, colour: int, data: bytes, more: bytes = b"") -> bytes:
-    """A PNG of any claims, whose checksums are right."""
-    header = struct.pack(">IIBBBBB", width, height, bits, colour, 0, 0, 0)
-    return (
-        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + more + chunk(b"IDAT", zlib.compress(data)) + chunk(b"IEND", b"")
-    )
-
-
-def gif(width: int, height: int) -> bytes:
-    """A GIF of any size, with one pixel in it."""
-    screen = struct.pack("<HHBBB", width, height, 0x80, 0, 0) + b"\0\0\0\xff\xff\xff"
-    return b"GIF89a" + screen + b"," + struct.pack("<HHHHB", 0, 0, 1, 1, 0) + b"\x02\x02\x44\x01\x00;"
-
-
-def tiff(width: int, height: int, pages: int = 1) -> bytes:
-    """A TIFF of any claims, without pixels; its pages go round in a circle where there are none."""
-    tags = [(256, 4, 1, width), (257, 4, 1, height), (258, 3, 1, 8), (259, 3, 1, 1), (262, 3, 1, 1), (273, 4, 1, 8)]
-    tags += [(277, 3, 1, 1), (278, 4, 1, height), (279, 4, 1, 10)]
-    page = struct.pack("<H", len(tags)) + b"".join(struct.pack("<HHII", *tag) for tag in tags)
-    size = len(page) + 4
-    nexts = [8 + size * (i + 1) for i in range(pages - 1)] + [0] if pages else [8]
-    return b"II*\0" + struct.pack("<I", 8) + b"".join(page + struct.pack("<I", place) for place in nexts) + bytes(20)
-
-
 # ------------------------------------------------------------------------- strategies
 @st.composite
 def damaged(draw: st.DrawFn) -> Case:
@@ -113,8 +120,6 @@ def damaged(draw: st.DrawFn) -> Case:
     return f"damaged {Path(name).suffix}", {f"clip{Path(other).suffix}": bytes(content)}
 
 
-TITLE = chunk(b"zTXt", b"k\0\0" + zlib.compress(bytes(1 << 24)))
-"""A title of 16 MiB, packed."""
 sides = st.sampled_from([0, 1, 2, 10, 14, 300, 16_000, 40_000, 65_535, 2**24, 2**31 - 1])
 
 
@@ -166,7 +171,7 @@ texts = st.sampled_from(TEXTS)
 suffixes = st.sampled_from([".mp4", ".mkv", ".m3u8", ".sdp", ".mpd", ".txt", ".y4m", ".png"])
 listed = st.builds(lambda text, suffix: ("list or text", {f"clip{suffix}": text}), texts, suffixes)
 
-cases = st.one_of(damaged(), damaged(), damaged(), claimed(), folders(), listed)
+cases = st.one_of(damaged(), damaged(), strange_clips.cases, strange_clips.cases, claimed(), folders(), listed)
 
 
 class Place:

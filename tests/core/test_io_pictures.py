@@ -132,7 +132,7 @@ def test_a_truncated_deep_image_is_refused_quietly(tmp_path: Path, capfd: pytest
 def test_several_pictures_in_one_file_are_refused(tmp_path: Path, name: str) -> None:
     image = Image.fromarray(SHALLOW)
     image.save(tmp_path / name, save_all=True, append_images=[Image.fromarray(SHALLOW[::-1])])
-    with pytest.raises(BadFile, match="holds 2 pictures"):
+    with pytest.raises(BadFile, match="holds several pictures"):
         open_video(tmp_path / name)
 
 

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from invr_core.errors import NotEnoughMemory
-from invr_core.io.scratch import Scratch
+from invr_core.io.scratch import OVERHEAD, Scratch
 
 FRAMES = np.random.default_rng(0).integers(0, 65536, (6, 5, 7, 3), dtype=np.uint16)
 
@@ -28,7 +28,7 @@ def filled(cap: int, frames: np.ndarray = FRAMES) -> Scratch:
 @pytest.mark.parametrize("kept", [0, 1, 3, 5, 6])
 @pytest.mark.parametrize("frames", [FRAMES, (FRAMES >> 8).astype(np.uint8)], ids=["16", "8"])
 def test_frames_read_the_same_wherever_they_are(frames: np.ndarray, kept: int) -> None:
-    scratch = filled(kept * frames[0].nbytes, frames)
+    scratch = filled(kept * (frames[0].nbytes + OVERHEAD), frames)
     expected = torch.from_numpy(frames.astype(np.float32) / np.iinfo(frames.dtype).max).permute(0, 3, 1, 2)
     assert len(scratch) == 6
     assert torch.equal(scratch.read(range(6)), expected)
@@ -48,3 +48,7 @@ def test_a_full_disk_is_told_before_it_is_full(monkeypatch: pytest.MonkeyPatch) 
     with pytest.raises(NotEnoughMemory, match=r"clip\.mp4 .*to spare; free some, set TMPDIR"):
         filled(0)
     assert len(filled(10**6)) == 6
+    held = 6 * (FRAMES[0].nbytes + OVERHEAD)  # a frame in memory is more than its samples
+    assert len(filled(held)) == 6
+    with pytest.raises(NotEnoughMemory):
+        filled(held - 1)
