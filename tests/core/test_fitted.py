@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import FrozenInstanceError
+from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
@@ -15,6 +17,7 @@ from invr_core.errors import BadInput, NotEnoughMemory, OutOfSpan, Unsupported
 from invr_core.fitted import Fitted
 from invr_core.models.base import Geometry, Network
 from invr_core.query import Query, Region
+from invr_core.representation import Motion
 
 SIZE = (6, 8)
 
@@ -124,6 +127,14 @@ def test_motion_is_trusted_as_far_as_it_comes_back(rep: Fitted, network: Drawn) 
     assert torch.allclose(amiss[:, :5], torch.tensor(math.exp(-1.25 / allowed))) and not amiss[:, 5:].any()
 
 
+def test_a_motion_is_what_it_is(rep: Fitted, network: Drawn) -> None:
+    network.ways = {(0.5, 0.5): (0.0, 0.0)}
+    motion = rep.motion(seconds(0.5), seconds(0.5))
+    assert motion != Motion(motion.flow.clone(), motion.confidence.clone())  # fields of numbers have no one answer
+    with pytest.raises(FrozenInstanceError):
+        motion.flow = motion.flow  # type: ignore[misc]
+
+
 def test_numbers_that_overflow_are_refused_unless_a_fit_may_still_mend_them(rep: Fitted, network: Drawn) -> None:
     network.spoil = lambda picture: picture * math.nan
     network.ways = {(0.5, 0.5): (0.0, 0.0)}
@@ -165,3 +176,10 @@ def test_it_keeps_its_own_account_of_how_it_was_made(network: Drawn, toy: Any) -
     rep = Fitted(network, toy.model, Geometry((0.0,), (0.0, 1.0), SIZE), info)
     info["seed"] = 2
     assert rep.info == {"seed": 1} and rep.to("cpu") is rep and rep.device == torch.device("cpu")
+
+
+def test_it_is_saved_exactly_unless_bits_are_named(rep: Fitted, tmp_path: Path) -> None:
+    for name, bits in (("plain", {}), ("exact", {"bits": 32}), ("small", {"bits": 8})):
+        rep.save(tmp_path / f"{name}.invr", **bits)
+    plain, exact, small = ((tmp_path / f"{name}.invr").read_bytes() for name in ("plain", "exact", "small"))
+    assert plain == exact != small

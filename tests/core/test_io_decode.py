@@ -174,7 +174,7 @@ def test_a_truncated_file_gives_what_is_whole(
     tmp_path: Path, bunny_path: Path, capfd: pytest.CaptureFixture[str], suffix: str, share: float
 ) -> None:
     path = tmp_path / f"clip{suffix}"
-    save_video(open_video(bunny_path)[:24], path)
+    save_video(open_video(bunny_path)[:24].map(lambda frames: frames[..., :80, :120]), path)
     given = open_video(path, on_note=pytest.fail)
     data = path.read_bytes()
     path.write_bytes(data[: int(len(data) * share)])

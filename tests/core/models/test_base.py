@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import FrozenInstanceError
+from dataclasses import FrozenInstanceError, dataclass
 from typing import Any
 
 import pytest
 import torch
 
 from invr_core.errors import Unsupported
-from invr_core.models.base import Geometry
+from invr_core.models.base import Geometry, ModelConfig, Network
 from invr_core.observation import Observation, framewise
 from invr_core.video import Video
 
@@ -33,3 +33,20 @@ def test_what_an_architecture_does_where_it_says_nothing(toy: Any) -> None:
     assert network.parts == {"full"} and network.counted() == 3
     assert network.auxiliary(toy.clip(), torch.Generator()) is None
     assert toy.model.suited(toy.clip(), 1.0, False) is toy.model
+
+
+def test_an_architecture_that_is_not_whole_or_may_change_is_none() -> None:
+    class Part(ModelConfig):
+        """Neither solved nor built."""
+
+    class Blind(Network):
+        """Shows nothing."""
+
+    for kind, missing in ((Part, "build, solve|'build'.*'solve'"), (Blind, "forward")):
+        with pytest.raises(TypeError, match=missing):
+            kind()
+    with pytest.raises(TypeError, match="frozen"):
+
+        @dataclass
+        class Loose(ModelConfig):
+            """May be changed after it was solved."""

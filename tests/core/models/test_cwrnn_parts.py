@@ -103,13 +103,13 @@ def test_ways_are_put_together_from_where_the_first_lands() -> None:
 
 
 def test_states_are_gathered_by_step_and_path_and_halved() -> None:
-    states = [state(seed, paths=4) for seed in range(3)]
+    states = [state(seed, paths=6) for seed in range(3)]
     chosen = State.gather(states, torch.tensor([2, 0]), torch.tensor([1, 3]))
     for name in ("appearance", "motion", "origin"):
         picked, expected = getattr(chosen, name), [getattr(states[2], name)[1], getattr(states[0], name)[3]]
         assert torch.equal(picked, torch.stack(expected))
         first, second = (getattr(half, name) for half in states[0].halves())
-        assert torch.equal(torch.cat([first, second]), getattr(states[0], name)) and len(first) == len(second) == 2
+        assert torch.equal(torch.cat([first, second]), getattr(states[0], name)) and len(first) == len(second) == 3
 
 
 def carried(without: str, amount: float, flow: Tensor, **changes: Tensor) -> tuple[State, State]:
