@@ -64,6 +64,20 @@ def test_each_oracle_shows_what_it_is_there_for() -> None:
     assert float((cut(Query(before)) - cut(Query(after))).abs().max()) > 0.3
 
 
+@pytest.mark.parametrize("kind", ORACLES)
+def test_the_residual_is_the_fine_texture_and_the_structured_part_the_rest(kind: type[Oracle]) -> None:
+    oracle, times = kind((32, 48)), torch.linspace(0, 1, 9)
+    structured, residual = (oracle(Query(times, part=part)) for part in ("structured", "residual"))
+    assert 0.15 <= float(structured.min()) < 0.3 and 0.7 < float(structured.max()) <= 0.85
+    assert 0.1 < float(residual.max()) <= 0.12 and -0.12 <= float(residual.min()) < -0.1
+
+
+def test_the_disc_stays_within_the_frame() -> None:
+    disc = MovingDisc((40, 40))
+    places = [disc.front(step / 20) for step in range(21)]
+    assert all(0.22 < place < 0.78 for way in places for place in way)
+
+
 def test_the_oracle_covers_and_uncovers() -> None:
     """What the disc hides at the other instant is not to be trusted."""
     disc, t0, t1 = MovingDisc((48, 64)), torch.tensor([0.0]), torch.tensor([1.0])

@@ -88,6 +88,11 @@ def test_the_default_count_always_solves() -> None:
         assert solved.solve(geometry) == solved
 
 
+@pytest.mark.parametrize(("frames", "params"), [(640, 491_520), (10, 40_000)])
+def test_the_default_count_is_a_twentieth_of_the_samples_and_no_less_than_a_few(frames: int, params: int) -> None:
+    assert HNeRV().solve(clip((64, 80), frames)).params == pytest.approx(params, rel=0.02)
+
+
 @pytest.mark.parametrize(
     "wrong",
     [
@@ -102,3 +107,8 @@ def test_the_default_count_always_solves() -> None:
 def test_sizes_out_of_range_are_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(BadInput, match="out of range"):
         replace(HNeRV(strides=(2, 2), width=8.0), **wrong).build(clip((8, 8)))  # type: ignore[arg-type]
+
+
+def test_the_largest_sizes_are_built() -> None:
+    config = HNeRV(strides=(1,) * 7 + (16,), width=8.0, lower_width=1)
+    assert config.build(clip((16, 16))).counted() > 0
