@@ -248,3 +248,14 @@ def test_the_correction_of_a_flow_is_none_at_its_own_anchor() -> None:
         assert float(correction.abs().max()) > 0.05 and torch.allclose(half, correction / 2, atol=1e-6)
     assert tuple(found[0.5][2].shape) == (1, 1, 4, 6)
     assert not Refinement(CHANNELS).leave.weight.any()
+
+
+def test_what_the_refinement_says_is_added_to_the_flows() -> None:
+    refine, ahead, behind = drawn(Refinement(CHANNELS)), state(1), state(2)
+    refine.leave.weight.zero_()
+    refine.leave.bias = nn.Parameter(torch.tensor([1.0, 2.0, 3.0, 4.0, 5.0]), requires_grad=False)
+    before, after = (anchor.luma for anchor in anchors())
+    to_before, to_after, logit = refine(before, after, ahead, behind, column(0.25), (8, 12))
+    assert torch.allclose(to_before - ahead.origin, torch.tensor([0.25, 0.5]).view(2, 1, 1), atol=1e-6)
+    assert torch.allclose(to_after - behind.origin, torch.tensor([2.25, 3.0]).view(2, 1, 1), atol=1e-6)
+    assert torch.equal(logit, torch.full((1, 1, 8, 12), 5.0))

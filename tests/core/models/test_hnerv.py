@@ -59,7 +59,7 @@ def test_finishing_keeps_the_picture_and_drops_the_rest(make_video: MakeVideo) -
     counted = network.counted()
     network.finish()
     assert torch.allclose(network(times), before, atol=1e-6)
-    assert network.counted() == counted
+    assert network.counted() == counted == sum(value.numel() for value in network.state_dict().values())
     assert network.encoder is None and network.observation is None
     fresh = TINY.build(Geometry.of(Observation(video)))
     assert {k: v.shape for k, v in network.state_dict().items()} == {k: v.shape for k, v in fresh.state_dict().items()}
@@ -125,9 +125,13 @@ def test_hidden_pixels_do_not_reach_the_encoder(make_video: MakeVideo) -> None:
 def test_given_frames_may_have_another_size_or_channel_count(
     make_video: MakeVideo, channels: int, size: tuple[int, int]
 ) -> None:
-    video = make_video(3, 16, 24, channels=channels)
-    network = started(Observation(video, forward=framewise(lambda x: x), size=size))
-    assert tuple(network(video.times).shape) == (3, 3, *size)
+    pictures = []
+    for seed in range(2):
+        video = make_video(3, 16, 24, channels=channels, seed=seed)
+        network = started(Observation(video, forward=framewise(lambda x: x), size=size))
+        pictures.append(network(video.times))
+    assert tuple(pictures[0].shape) == (3, 3, *size)
+    assert not torch.equal(*pictures)  # it is they that are shown
 
 
 def disc_clip() -> Video:
