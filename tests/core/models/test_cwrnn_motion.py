@@ -9,6 +9,7 @@ from moving import (
     REGULAR,
     SIZE,
     VELOCITY,
+    picture,
     seconds,
     spoilt,
     started,
@@ -59,6 +60,14 @@ def test_the_way_back_undoes_the_way_there() -> None:
     inner = (slice(None), slice(None), slice(12, -12), slice(12, -12))
     assert float(there[inner].abs().mean()) > 1
     assert float((there + back)[inner].abs().mean()) < 0.25
+
+
+def test_what_begins_to_move_does_not_move_before() -> None:
+    frames = torch.stack([picture(max(time - 4.0, 0.0), SIZE, VELOCITY) for time in REGULAR])
+    network = started(Video.of(frames, torch.tensor(REGULAR, dtype=torch.float64)))
+    before, after = (network.flow(seconds(a), seconds(a + 1))[0, :, 14:-14, 14:-14] for a in (3.0, 4.0))
+    assert float(before.abs().max()) < 0.1
+    assert after.mean((1, 2)).tolist() == pytest.approx(VELOCITY, abs=0.3)
 
 
 def test_without_the_warm_start_nothing_moves_at_first() -> None:
