@@ -29,8 +29,8 @@ def _within_memory() -> Iterator[None]:
     """What an allocator says where there is no more, in our words."""
     try:
         yield
-    except (MemoryError, torch.OutOfMemoryError, RuntimeError) as cause:
-        if type(cause) is RuntimeError and "allocate" not in str(cause):
+    except (MemoryError, RuntimeError) as cause:
+        if not isinstance(cause, MemoryError | torch.OutOfMemoryError) and "allocate" not in str(cause):
             raise
         raise NotEnoughMemory("a picture of this fit does not fit in memory; ask for fewer pixels") from cause
 

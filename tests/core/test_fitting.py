@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from invr_core import fitting
-from invr_core.errors import BadInput
+from invr_core.errors import BadInput, DeviceUnavailable
 from invr_core.fitting import FitConfig, Progress, check_fit, fit
 from invr_core.models.base import ModelConfig
 from invr_core.models.cwrnn import CWRNN
@@ -176,6 +176,9 @@ def test_what_a_fit_would_refuse_can_be_refused_without_it() -> None:
     hidden = Video.of(torch.zeros(4, 1, 8, 12))
     frames = Video.of(torch.rand(4, 3, 8, 12))
     check_fit(Observation(frames), CWRNN(), FitConfig(device="cpu"))
+    check_fit(Observation(frames), CWRNN())
+    with pytest.raises(DeviceUnavailable):
+        check_fit(Observation(frames), CWRNN(), FitConfig(device="tpu"))
     for observation, model, message in (
         (Observation(frames, weight=hidden), CWRNN(), "weight is 0 everywhere"),
         (Observation(frames), CWRNN(params=5), "too few for this clip"),

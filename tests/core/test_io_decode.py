@@ -88,18 +88,18 @@ def test_frames_are_read_at_random(bunny_path: Path) -> None:
     assert torch.equal(video[10:20:3].frames(), together[10:20:3])
 
 
-@pytest.mark.parametrize("bits", [8, 10])
+@pytest.mark.parametrize(("bits", "exact"), [(8, 2.1), (10, 0.6), (16, 0.02)])
 @pytest.mark.parametrize("full", [False, True], ids=["limited", "full"])
 @pytest.mark.parametrize(
     ("standard", "tag"),
     [("601", 2), ("601", 5), ("601", 6), ("709", 1), ("2020", 9)],
     ids=["untagged", "5", "6", "709", "2020"],
 )
-def test_colour_tags_are_honoured(tmp_path: Path, standard: str, tag: int, full: bool, bits: int) -> None:
+def test_colour_tags_are_honoured(tmp_path: Path, standard: str, tag: int, full: bool, bits: int, exact: float) -> None:
     frame = frame_of(bars(standard, full, bits), bits)
     write(tmp_path / "bars.mkv", [frame], "ffv1", (tag, 2 if full else 1))
     picture = open_video(tmp_path / "bars.mkv").frames()[0, :, 16, 8::16].T * 255
-    assert (picture - torch.tensor(COLOURS)).abs().max() < 2.1
+    assert (picture - torch.tensor(COLOURS)).abs().max() < exact
 
 
 def test_untagged_is_bt601_limited(tmp_path: Path) -> None:
@@ -174,7 +174,7 @@ def test_a_truncated_file_gives_what_is_whole(
     tmp_path: Path, bunny_path: Path, capfd: pytest.CaptureFixture[str], suffix: str, share: float
 ) -> None:
     path = tmp_path / f"clip{suffix}"
-    save_video(open_video(bunny_path)[:24], path)
+    save_video(open_video(bunny_path)[:24].map(lambda frames: frames[..., :80, :120]), path)
     given = open_video(path, on_note=pytest.fail)
     data = path.read_bytes()
     path.write_bytes(data[: int(len(data) * share)])

@@ -6,15 +6,18 @@ import zlib
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import av
 import numpy as np
 import pytest
 import torch
+from av.codec.codec import UnknownCodecError
 from av.video.stream import VideoStream
 
 from invr_core.errors import BadOutput
-from invr_core.io import open_video, save_video, saving
+from invr_core.io import hevc, matroska, open_video, save_video, saving
 from invr_core.io.beside import Beside
 from invr_core.io.hevc import has_x265
 from invr_core.io.light import Light
@@ -147,7 +150,7 @@ def test_colours_of_10_bits_are_kept_in_odd_sizes(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("depth", "size", "note"),
     [
-        (16, (64, 96), "its 16 bits are written as 10, the most that .mp4 holds here; .mkv keeps them"),
+        (11, (64, 96), "its 11 bits are written as 10, the most that .mp4 holds here; .mkv keeps them"),
         (10, (64, 62), "its 10 bits are written as 8; .mkv keeps them"),
         (10, (16, 96), "its 10 bits are written as 8; .mkv keeps them"),
     ],
@@ -157,7 +160,7 @@ def test_bits_that_go_are_told(tmp_path: Path, depth: int, size: tuple[int, int]
     notes: list[str] = []
     save_video(ramp(depth, size), tmp_path / "a.mp4", notes.append)
     assert notes == [f"a.mp4: {note}"]
-    assert open_video(tmp_path / "a.mp4").depth == (10 if depth == 16 else 8)
+    assert open_video(tmp_path / "a.mp4").depth == (10 if depth == 11 else 8)
 
 
 def test_without_x265_it_is_8_bits_and_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -167,6 +170,20 @@ def test_without_x265_it_is_8_bits_and_told(tmp_path: Path, monkeypatch: pytest.
     assert notes == ["a.mp4: its 10 bits are written as 8; .mkv keeps them"]
     with av.open(str(tmp_path / "a.mp4")) as container:
         assert container.streams.video[0].codec_context.name == "h264"
+
+
+@pytest.mark.parametrize(
+    ("formats", "found"),
+    [(["yuv420p", "yuv420p10le"], True), (["yuv420p"], False), (None, False), (UnknownCodecError(1, "none"), False)],
+)
+def test_only_an_x265_of_10_bits_is_one(monkeypatch: pytest.MonkeyPatch, formats: Any, found: bool) -> None:
+    def codec(name: str, mode: str) -> Any:
+        if isinstance(formats, Exception):
+            raise formats
+        return SimpleNamespace(video_formats=formats and [SimpleNamespace(name=name) for name in formats])
+
+    monkeypatch.setattr(hevc, "Codec", codec)
+    assert has_x265.__wrapped__() is found
 
 
 # ------------------------------------------------------------------ shape and light
@@ -243,6 +260,16 @@ def test_a_file_that_is_not_as_expected_is_refused(tmp_path: Path) -> None:
         (tmp_path / "a.mkv").write_bytes(data)
         with pytest.raises(BadOutput, match="its tracks are not where they are written"):
             describe(tmp_path / "a.mkv", Fraction(2), Light())
+
+
+@pytest.mark.parametrize("size", [0, 126, 127, 128, 16382, 16383, 16384])
+def test_an_element_says_its_size_and_never_that_it_is_not_known(size: int) -> None:
+    made = matroska._made(0xE0, bytes(size))
+    wide = 9 - made[1].bit_length()
+    said, unknown = int.from_bytes(made[1 : 1 + wide], "big"), (1 << 7 * wide + 1) - 1
+    assert said == size | 1 << 7 * wide != unknown
+    (element,) = matroska._within(made, 0, len(made))
+    assert (element.kind, element.begin, element.end) == (0xE0, 1 + wide, len(made))
 
 
 @needs_x265

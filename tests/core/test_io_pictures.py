@@ -140,3 +140,12 @@ def test_other_samples_than_8_or_16_bits_are_refused(tmp_path: Path) -> None:
     cv2.imwrite(str(tmp_path / "a.tiff"), DEEP.astype(np.float32))
     with pytest.raises(BadFile, match="float32 samples"):
         open_video(tmp_path / "a.tiff")
+
+
+def test_a_place_that_cannot_be_looked_at_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    def locked(path: Path) -> bool:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "exists", locked)
+    with pytest.raises(BadFile, match=r"^a\.mp4 cannot be read: Permission denied$"):
+        open_video("a.mp4")

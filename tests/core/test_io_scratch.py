@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from invr_core.errors import NotEnoughMemory
-from invr_core.io.scratch import OVERHEAD, Scratch
+from invr_core.io.scratch import OVERHEAD, RESERVE, Scratch
 
 FRAMES = np.random.default_rng(0).integers(0, 65536, (6, 5, 7, 3), dtype=np.uint16)
 
@@ -52,3 +52,11 @@ def test_a_full_disk_is_told_before_it_is_full(monkeypatch: pytest.MonkeyPatch) 
     assert len(filled(held)) == 6
     with pytest.raises(NotEnoughMemory):
         filled(held - 1)
+
+
+def test_how_much_is_needed_and_how_much_is_there_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    usage, many = namedtuple("usage", "total used free"), 6 * 2**30 // FRAMES[0].nbytes
+    for free, spare in ((RESERVE + 3 * 2**29, "1.5"), (RESERVE // 2, "0.0")):
+        monkeypatch.setattr(shutil, "disk_usage", lambda path, free=free: usage(10**12, 10**12, free))
+        with pytest.raises(NotEnoughMemory, match=rf"take 6\.0 GiB or more, and .* has {spare} GiB to spare"):
+            Scratch("clip.mp4", many, 0).append(FRAMES[0])

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -62,6 +63,22 @@ def test_a_locked_folder_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         check_output(tmp_path / "a.mp4")
 
 
+def test_a_folder_that_cannot_be_looked_into_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def locked(folder: Path) -> Iterator[Path]:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "iterdir", locked)
+    with pytest.raises(BadOutput, match=f"{tmp_path} cannot be read: Permission denied; choose another folder"):
+        check_output(tmp_path)
+
+
+def test_links_that_go_round_in_a_circle_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.mp4").symlink_to("b.mp4")
+    (tmp_path / "b.mp4").symlink_to("a.mp4")
+    with pytest.raises(BadOutput, match=r"a\.mp4 cannot be written: .*choose another name$"):
+        check_output(tmp_path / "a.mp4")
+
+
 def test_a_file_is_replaced(tmp_path: Path, make_video: Make) -> None:
     (tmp_path / "a.mkv").write_text("old")
     video = make_video()
@@ -106,10 +123,11 @@ def test_folders_of_our_frames_are_replaced_as_a_whole(tmp_path: Path, make_vide
 @pytest.mark.parametrize("foreign", ["notes.txt", "a.png", "00000.png", ".hidden", "000002.jpg"])
 def test_folders_with_anything_else_are_left_alone(tmp_path: Path, make_video: Make, foreign: str) -> None:
     make_video(frames=2).save(tmp_path / "frames")
-    (tmp_path / "frames" / foreign).write_text("kept")
+    for name in (foreign, "zzz"):
+        (tmp_path / "frames" / name).write_text("kept")
     before = sorted(f.name for f in (tmp_path / "frames").iterdir())
     for attempt in (check_output, make_video(frames=5).save):
-        with pytest.raises(BadOutput, match=f"other things than frames .*{foreign}"):
+        with pytest.raises(BadOutput, match=f"other things than frames .{re.escape(foreign)}."):
             attempt(tmp_path / "frames")
     assert sorted(f.name for f in (tmp_path / "frames").iterdir()) == before
 

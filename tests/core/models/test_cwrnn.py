@@ -1,4 +1,4 @@
-"""The Coupled WarpRNN: its clock, the motion it starts from, and what its parts are made of."""
+"""The Coupled WarpRNN: its pictures, its clock, and what its parts are made of."""
 
 from __future__ import annotations
 
@@ -8,6 +8,20 @@ from dataclasses import replace
 
 import pytest
 import torch
+from moving import (
+    IRREGULAR,
+    LONG,
+    LONG_CONFIG,
+    REGULAR,
+    SIZE,
+    VELOCITY,
+    picture,
+    seconds,
+    spoilt,
+    started,
+    translating,
+    whole,
+)
 from torch import Tensor
 
 from invr_core.errors import BadInput
@@ -22,52 +36,6 @@ from invr_core.query import Query
 from invr_core.video import Video
 
 MakeVideo = Callable[..., Video]
-SIZE = (48, 64)
-VELOCITY = (1.5, -0.75)
-"""Pixels a second, x then y."""
-REGULAR = [float(i) for i in range(9)]
-IRREGULAR = [0.0, 1.0, 2.5, 3.0, 4.5, 5.0, 7.0, 8.0]
-LONG = [float(i) for i in range(17)]
-LONG_CONFIG = CWRNN(params=28_000)
-"""One segment of several steps of the recurrence."""
-
-
-def picture(time: float, size: tuple[int, int], velocity: tuple[float, float]) -> Tensor:
-    """A texture at an instant of its way: (3, H, W)."""
-    y, x = torch.meshgrid(torch.arange(size[0]), torch.arange(size[1]), indexing="ij")
-    x, y = x - velocity[0] * time, y - velocity[1] * time
-    waves = [
-        0.12 * torch.sin(0.31 * x + 0.17 * y + phase)
-        + 0.12 * torch.sin(0.12 * x - 0.41 * y + 2 * phase)
-        + 0.1 * torch.sin(0.53 * x + 0.29 * y - phase) * torch.sin(0.23 * y - 0.09 * x)
-        for phase in range(3)
-    ]
-    return 0.5 + torch.stack(waves)
-
-
-def translating(
-    times: Sequence[float] = REGULAR, size: tuple[int, int] = SIZE, velocity: tuple[float, float] = VELOCITY
-) -> Video:
-    frames = torch.stack([picture(t, size, velocity) for t in times])
-    return Video.of(frames, torch.tensor(times, dtype=torch.float64))
-
-
-def whole(times: Sequence[float], size: tuple[int, int] = SIZE) -> Geometry:
-    return Geometry(tuple(times), (times[0], times[-1]), size)
-
-
-def started(video: Video, config: CWRNN | None = None, seed: int = 0) -> CWRNNNetwork:
-    """A network before the first step, as it answers."""
-    observation = Observation(video)
-    geometry = Geometry.of(observation)
-    network = (config or CWRNN(params=60_000)).solve(geometry).build(geometry)
-    assert isinstance(network, CWRNNNetwork)
-    network.start(observation, torch.Generator().manual_seed(seed))
-    return network.eval().requires_grad_(False)
-
-
-def seconds(*times: float) -> Tensor:
-    return torch.tensor(times, dtype=torch.float64)
 
 
 # -------------------------------------------------------------------------- rendering
@@ -120,16 +88,6 @@ def test_time_goes_on_without_a_jump(
     assert {t: jump for t, jump in jumps.items() if jump > 1e-3} == {}
 
 
-def spoilt(network: CWRNNNetwork, seed: int = 5) -> CWRNNNetwork:
-    """Every weight away from where it starts, so that each is of influence."""
-    generator = torch.Generator().manual_seed(seed)
-    with torch.no_grad():
-        for name, value in network.named_parameters():
-            if name not in ("luma", "chroma"):
-                value += 0.05 * torch.randn(value.shape, generator=generator)
-    return network
-
-
 def test_an_anchor_is_met_from_either_side() -> None:
     network = started(translating())
     steps = network.config.steps
@@ -139,90 +97,6 @@ def test_an_anchor_is_met_from_either_side() -> None:
         luma, network.luma.shape[-2:], mode="bilinear", antialias=True, align_corners=False
     )
     assert float((small[0] - network.luma[1]).abs().mean()) < 0.02
-
-
-# ----------------------------------------------------------------------------- motion
-WAYS = [(0.0, 1.0), (1.0, 0.0), (3.0, 3.5), (2.25, 2.75), (3.9, 4.1), (4.1, 3.9), (1.0, 4.0), (6.5, 3.25), (7.9, 8.0)]
-
-
-@pytest.mark.parametrize("size", [SIZE, (49, 65)])
-@pytest.mark.parametrize("velocity", [VELOCITY, (-3.0, 2.0)])
-@pytest.mark.parametrize("times", [REGULAR, IRREGULAR], ids=["regular", "irregular"])
-def test_the_warm_start_knows_where_things_go(
-    times: list[float], velocity: tuple[float, float], size: tuple[int, int]
-) -> None:
-    network = started(translating(times, size, velocity))
-    begin, end = seconds(*(a for a, _ in WAYS)), seconds(*(b for _, b in WAYS))
-    truth = ((end - begin)[:, None] * seconds(*velocity)).float().view(-1, 2, 1, 1)
-    flow = network.flow(begin, end)
-    assert tuple(flow.shape) == (len(WAYS), 2, *size)
-    wrong = (flow - truth)[:, :, 14:-14, 14:-14].norm(dim=1)
-    assert float(wrong.mean((1, 2)).max()) < 0.3
-    assert float(wrong[(end - begin).abs() <= 1].max()) < 0.15
-
-
-def test_over_the_whole_clip_the_error_of_the_way_stays_small() -> None:
-    network = started(translating())
-    flow = network.flow(seconds(0.0, 8.0), seconds(8.0, 0.0))[:, :, 14:-14, 14:-14]
-    assert flow.mean((2, 3)).flatten().tolist() == pytest.approx([12, -6, -12, 6], abs=0.6)
-
-
-def test_in_no_time_nothing_moves() -> None:
-    network = spoilt(started(translating(IRREGULAR)))
-    instants = seconds(0.0, 0.3, 1.0, 2.5, 4.0, 7.999, 8.0)
-    assert float(network.flow(instants, instants).abs().max()) == 0
-    assert float(network.flow(instants[:-1], instants[:-1] + 1e-6).abs().max()) < 1e-4
-
-
-def test_the_way_back_undoes_the_way_there() -> None:
-    rep_flow = spoilt(started(translating())).flow
-    there, back = rep_flow(seconds(2.3), seconds(5.1)), rep_flow(seconds(5.1), seconds(2.3))
-    inner = (slice(None), slice(None), slice(12, -12), slice(12, -12))
-    assert float(there[inner].abs().mean()) > 1
-    assert float((there + back)[inner].abs().mean()) < 0.25
-
-
-def test_without_the_warm_start_nothing_moves_at_first() -> None:
-    network = started(translating(), CWRNN(params=60_000, warm_start=False))
-    assert float(network.flow(seconds(0.0), seconds(4.0)).abs().max()) == 0
-
-
-def test_a_hidden_place_moves_as_its_surroundings() -> None:
-    """Something under the mask that goes the other way is of no influence."""
-    video = translating()
-    weight = torch.ones(9, 1, *SIZE)
-    weight[:, :, 16:32, 24:44] = 0
-    other = translating(velocity=(-4.0, 4.0)).frames()
-    seen = Video.of(torch.where(weight > 0, video.frames(), other), video.times)
-    observation = Observation(seen, weight=Video.of(weight, video.times))
-    geometry = Geometry.of(observation)
-    network = CWRNN(params=60_000).solve(geometry).build(geometry)
-    network.start(observation, torch.Generator().manual_seed(0))
-    flow = network.flow(seconds(3.0), seconds(4.0)).detach()[0, :, 16:32, 24:44]
-    assert flow.mean((1, 2)).tolist() == pytest.approx(VELOCITY, abs=0.3)
-
-
-def test_a_frame_that_is_hidden_altogether_is_passed_over() -> None:
-    video = translating()
-    weight = torch.ones(9, 1, *SIZE)
-    weight[4] = 0
-    observation = Observation(video, weight=Video.of(weight, video.times))
-    geometry = Geometry.of(observation)
-    network = CWRNN(params=60_000).solve(geometry).build(geometry)
-    assert isinstance(network, CWRNNNetwork)
-    network.start(observation, torch.Generator().manual_seed(0))
-    network.eval().requires_grad_(False)
-    flow = network.flow(seconds(3.0), seconds(5.0))[0, :, 12:-12, 12:-12]
-    assert flow.mean((1, 2)).tolist() == pytest.approx([3.0, -1.5], abs=0.3)
-    assert float(network(seconds(4.0)).mean()) == pytest.approx(0.5, abs=0.1)
-
-
-def test_noise_does_not_mislead_the_warm_start() -> None:
-    video = translating()
-    noise = 0.1 * torch.randn(video.frames().shape, generator=torch.Generator().manual_seed(0))
-    network = started(Video.of((video.frames() + noise).clamp(0, 1), video.times))
-    flow = network.flow(seconds(3.0), seconds(4.0))[0, :, 10:-10, 10:-10]
-    assert flow.mean((1, 2)).tolist() == pytest.approx(VELOCITY, abs=0.3)
 
 
 # ------------------------------------------------------------------------------ parts

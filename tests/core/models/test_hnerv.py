@@ -1,22 +1,22 @@
-"""HNeRV: its sizes, what reaches its encoder, and what is left when the fit is over."""
+"""HNeRV: what reaches its encoder, and what is left when the fit is over."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
-from itertools import pairwise
 
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from torch import Tensor
+from torch.nn import functional as F
 
-from invr_core.errors import BadInput, Unsupported
+from invr_core.errors import Unsupported
 from invr_core.fitting import FitConfig, fit
 from invr_core.models.base import Geometry
 from invr_core.models.hnerv import HNeRV
-from invr_core.models.hnerv.config import choose_strides
+from invr_core.models.hnerv.decoder import Decoder
+from invr_core.models.hnerv.encoder import Block, ChannelNorm, Encoder
 from invr_core.models.hnerv.network import HNeRVNetwork
 from invr_core.observation import Observation, framewise, squared
 from invr_core.query import Query
@@ -39,95 +39,6 @@ def started(observation: Observation, config: HNeRV = TINY, seed: int = 0) -> HN
     return network
 
 
-def clip(size: tuple[int, int], frames: int = 16) -> Geometry:
-    times = tuple(i / 25 for i in range(frames))
-    return Geometry(times, (times[0], times[-1]), size)
-
-
-# --------------------------------------------------------------------------- sizes
-@pytest.mark.parametrize(
-    ("size", "strides", "grid"),
-    [
-        ((640, 1280), (5, 4, 4, 2, 2), (2, 4)),
-        ((960, 1920), (5, 4, 4, 3, 2), (2, 4)),
-        ((160, 320), (5, 4, 2, 2), (2, 4)),
-        ((144, 176), (4, 3, 2, 2), (3, 4)),
-        ((1, 1), (2,), (1, 1)),
-    ],
-)
-def test_strides_follow_the_frame(size: tuple[int, int], strides: tuple[int, ...], grid: tuple[int, int]) -> None:
-    assert choose_strides(size) == strides
-    assert HNeRV(strides=strides).grid(clip(size)) == grid
-
-
-@settings(max_examples=60, deadline=None)
-@given(height=st.integers(1, 4400), width=st.integers(1, 8000))
-def test_any_frame_size_has_a_small_embedding_and_little_padding(height: int, width: int) -> None:
-    config = HNeRV(strides=choose_strides((height, width)))
-    cells = config.grid(clip((height, width)))
-    assert min(cells) <= 3
-    if min(height, width) >= 100:
-        factor = torch.tensor(config.strides).prod().item()
-        assert cells[0] * cells[1] * factor**2 <= 1.35 * height * width
-
-
-@pytest.mark.parametrize("params", [125_000, 350_000, 750_000, 3_000_000])
-@pytest.mark.parametrize("size", [(640, 1280), (160, 320), (161, 319)])
-def test_the_parameter_count_is_met(size: tuple[int, int], params: int) -> None:
-    geometry = clip(size)
-    network = HNeRV(params=params).solve(geometry).build(geometry)
-    decoder = sum(value.numel() for name, value in network.state_dict().items() if name.startswith("decoder"))
-    embeddings = network.state_dict()["embeddings"].numel()
-    assert network.counted() == decoder + embeddings
-    assert abs(network.counted() - params) <= 0.02 * params
-
-
-def test_the_published_shape_is_built() -> None:
-    geometry = clip((640, 1280), frames=2)
-    network = HNeRV(params=1_500_000).solve(geometry).build(geometry)
-    convolutions = [module for module in network.modules() if isinstance(module, torch.nn.Conv2d)]
-    assert [module.kernel_size[0] for module in convolutions] == [1, 1, 3, 5, 5, 5, 3]
-    widths = [module.in_channels for module in convolutions]
-    assert widths[0] == 16 and all(abs(a / b - 1.2) < 0.03 for a, b in pairwise(widths[1:]))
-    assert network.state_dict()["embeddings"].shape == (2, 16, 2, 4)
-
-
-def test_no_stage_falls_below_the_lower_width() -> None:
-    assert HNeRV(strides=(5, 4, 4, 2, 2), width=20.0).channels() == (20, 17, 14, 12, 12, 12)
-
-
-def test_a_count_that_cannot_be_met_says_which_can() -> None:
-    geometry = clip((160, 320), frames=100)
-    with pytest.raises(BadInput, match=r"20,000 .* nearest .* ([\d,]+)") as caught:
-        HNeRV(params=20_000).solve(geometry)
-    possible = int(str(caught.value).split("have: ")[1].split(" ")[0].replace(",", ""))
-    assert HNeRV(params=possible).solve(geometry).build(geometry).counted() == possible
-
-
-def test_the_default_count_always_solves() -> None:
-    for size, frames in (((160, 320), 2), ((160, 320), 64), ((8, 8), 500), ((3, 5), 1)):
-        geometry = clip(size, frames)
-        solved = HNeRV().solve(geometry)
-        assert abs(solved.build(geometry).counted() - solved.params) <= 0.02 * solved.params
-        assert solved.solve(geometry) == solved
-
-
-@pytest.mark.parametrize(
-    "wrong",
-    [
-        {"strides": ()},
-        {"strides": (2,) * 9},
-        {"strides": (0, 2)},
-        {"width": 0.0},
-        {"embedding": -1},
-        {"reduction": 0.0},
-    ],
-)
-def test_sizes_out_of_range_are_refused(wrong: dict[str, object]) -> None:
-    with pytest.raises(BadInput, match="out of range"):
-        replace(TINY, **wrong).build(clip((8, 8)))  # type: ignore[arg-type]
-
-
 # ------------------------------------------------------------------------ rendering
 @pytest.mark.parametrize("size", [(16, 24), (17, 23), (1, 1), (5, 3)])
 def test_any_frame_size_is_rendered(make_video: MakeVideo, size: tuple[int, int]) -> None:
@@ -148,7 +59,7 @@ def test_finishing_keeps_the_picture_and_drops_the_rest(make_video: MakeVideo) -
     counted = network.counted()
     network.finish()
     assert torch.allclose(network(times), before, atol=1e-6)
-    assert network.counted() == counted
+    assert network.counted() == counted == sum(value.numel() for value in network.state_dict().values())
     assert network.encoder is None and network.observation is None
     fresh = TINY.build(Geometry.of(Observation(video)))
     assert {k: v.shape for k, v in network.state_dict().items()} == {k: v.shape for k, v in fresh.state_dict().items()}
@@ -214,9 +125,13 @@ def test_hidden_pixels_do_not_reach_the_encoder(make_video: MakeVideo) -> None:
 def test_given_frames_may_have_another_size_or_channel_count(
     make_video: MakeVideo, channels: int, size: tuple[int, int]
 ) -> None:
-    video = make_video(3, 16, 24, channels=channels)
-    network = started(Observation(video, forward=framewise(lambda x: x), size=size))
-    assert tuple(network(video.times).shape) == (3, 3, *size)
+    pictures = []
+    for seed in range(2):
+        video = make_video(3, 16, 24, channels=channels, seed=seed)
+        network = started(Observation(video, forward=framewise(lambda x: x), size=size))
+        pictures.append(network(video.times))
+    assert tuple(pictures[0].shape) == (3, 3, *size)
+    assert not torch.equal(*pictures)  # it is they that are shown
 
 
 def disc_clip() -> Video:
@@ -242,3 +157,61 @@ def test_the_same_seed_gives_the_same_clip() -> None:
         pictures.append(rep(Query(observation.video.times)))
     assert torch.equal(pictures[0], pictures[1])
     assert not torch.equal(pictures[0], pictures[2])
+
+
+# ------------------------------------------------------------------- the two halves
+def test_the_encoder_is_built_as_published() -> None:
+    """Each stage shrinks and holds one block; the norm comes after the first layer and before the others."""
+    shapes = {name: tuple(value.shape) for name, value in Encoder(1, 8, 5, (2, 3, 4)).named_parameters()}
+    expected = {"0": (8, 1, 2, 2), "1": (8,), "3": (8,), "4": (8, 8, 3, 3), "6": (8,), "7": (5, 8, 4, 4)}
+    for place, width in (("2", 8), ("5", 8), ("8", 5)):
+        block = {"spread": (width, 1, 7, 7), "norm": (width,), "widen": (4 * width, width, 1, 1)}
+        block["narrow"] = (width, 4 * width, 1, 1)
+        expected |= {f"{place}.{name}": shape for name, shape in block.items()}
+    assert {n.removesuffix(".weight"): s for n, s in shapes.items() if n.endswith("weight")} == expected
+    assert Encoder(1, 8, 5, (2, 3, 4))(torch.rand(2, 1, 24, 48)).shape == (2, 5, 1, 2)
+
+
+def test_a_block_of_the_encoder_is_that_of_convnext() -> None:
+    block, x = Block(4), torch.randn(2, 4, 9, 11, generator=generator())
+    assert torch.allclose(block.scale, torch.tensor(1e-6)) and torch.allclose(block(x), x, atol=1e-4)
+    block.scale.data.fill_(0.5)
+    spread = F.conv2d(x, block.spread.weight, block.spread.bias, padding=3, groups=4)
+    mean, variance = spread.mean(1, keepdim=True), spread.var(1, keepdim=True, unbiased=False)
+    wide = torch.einsum("oc,bchw->bohw", block.widen.weight[:, :, 0, 0], (spread - mean) / (variance + 1e-6).sqrt())
+    wide = F.gelu(wide + block.widen.bias.view(-1, 1, 1))
+    narrow = torch.einsum("oc,bchw->bohw", block.narrow.weight[:, :, 0, 0], wide) + block.narrow.bias.view(-1, 1, 1)
+    assert torch.allclose(block(x), x + 0.5 * narrow, atol=1e-5)
+    flat = torch.full((1, 4, 1, 1), 1.0)
+    assert torch.allclose(
+        ChannelNorm(4)(flat + 1e-3 * torch.tensor([1, -1, 1, -1]).view(1, 4, 1, 1)).abs().max(),
+        torch.tensor(0.5**0.5),
+        atol=1e-3,
+    )
+
+
+def test_weights_start_as_published() -> None:
+    """The encoder's as ConvNeXt's, the decoder's as those of a plain layer."""
+    network = started(Observation(Video.of(torch.rand(2, 3, 16, 24))), replace(TINY, encoder=48))
+    assert network.encoder is not None
+    layers = [m for m in network.encoder.modules() if isinstance(m, torch.nn.Conv2d)]
+    assert all(layer.bias is not None and not layer.bias.any() for layer in layers)
+    widen = max(layers, key=lambda layer: layer.weight.numel()).weight
+    assert float(widen.detach().std()) == pytest.approx(0.02, rel=0.05)
+    for module in network.decoder.modules():
+        if isinstance(module, torch.nn.Conv2d):
+            bound = (module.in_channels * module.kernel_size[0] ** 2) ** -0.5
+            largest = max(float(value.abs().max()) for value in module.parameters())
+            assert 0.8 * bound < largest <= bound
+            assert float(module.weight.min()) < 0 < float(module.weight.max())
+
+
+def test_the_decoder_s_pictures_lie_around_grey() -> None:
+    decoder = Decoder(4, (8, 6, 5), (2, 3))
+    for value in decoder.parameters():
+        value.data.zero_()
+    assert torch.equal(decoder(torch.rand(1, 4, 2, 3)), torch.full((1, 3, 12, 18), 0.5))
+    last = decoder.layers[-1]
+    assert isinstance(last, torch.nn.Conv2d) and last.bias is not None
+    last.bias.data += torch.tensor([-20.0, 0.5, 20.0])
+    assert decoder(torch.rand(1, 4, 2, 3))[0, :, 0, 0].tolist() == pytest.approx([0, 0.5 + 0.5 * math.tanh(0.5), 1])
