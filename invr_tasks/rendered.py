@@ -25,6 +25,7 @@ from invr_core.io import open_video
 from invr_core.io.graph import Pixels
 from invr_core.io.notes import Note, silent
 from invr_core.video import Video
+from invr_tasks.pixels import to_bytes
 
 EVERY = 15.0
 """Seconds of rendering from one file to the next: with `invr_core.checkpoint.EVERY`, a kill costs a minute."""
@@ -253,8 +254,10 @@ def _of_sure(path: Path) -> Path:
 
 def _samples(frames: Tensor, bits: int) -> Pixels:
     """(n, C, H, W) in [0, 1] as (n, H, W, C) whole numbers of 8 or 16 bits, rounded as when a clip is written."""
+    if bits == 8:
+        return to_bytes(frames)
     whole = (frames.detach().clamp(0, 1) * (2**bits - 1)).round().permute(0, 2, 3, 1).cpu().numpy()
-    return np.asarray(whole, np.uint8) if bits == 8 else np.asarray(whole, np.uint16)
+    return np.asarray(whole, np.uint16)
 
 
 def _frames(samples: Pixels) -> Tensor:

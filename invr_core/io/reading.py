@@ -7,7 +7,7 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from threading import Thread
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Self, TypeVar, cast
 
 import av
 from av.container import InputContainer
@@ -112,13 +112,13 @@ class Reading:
             raise
         if error is not None:
             raise error
-        return result  # type: ignore[return-value]
+        return cast(T, result)
 
     def each(self, items: Iterable[T]) -> Iterator[T]:
         """The same of each item, made in the thread one by one as they are asked for."""
         iterator = iter(items)
         while (item := self.do(lambda: next(iterator, _END))) is not _END:
-            yield item  # type: ignore[misc]
+            yield cast(T, item)
 
     def packets(self) -> Iterator[Packet[Any]]:
         """Every packet of all streams, then an empty one of each; it has to run in the thread, by `each`."""
