@@ -95,7 +95,7 @@ TESTS = {
     "io/to_rgb": "core/test_io_decode core/test_io_deep",
     "io/from_rgb": "core/test_io_deep core/test_io_save",
     "models/base": "core/models/test_base",
-    "models/registry": "tasks/test_discovery",
+    "models/registry": "tasks/test_registry",
     "models/cwrnn/config": "core/models/test_cwrnn_sizes",
     "models/cwrnn/grid": "core/models/test_cwrnn_parts",
     "models/cwrnn/recurrence": "core/models/test_cwrnn_parts",

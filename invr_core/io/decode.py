@@ -25,10 +25,10 @@ from invr_core.io.notes import Note
 from invr_core.io.reading import Reading
 from invr_core.io.scratch import Scratch
 from invr_core.io.to_rgb import ToRGB, depth_of, slanted, transparent
+from invr_core.io.whole import falls_short
 from invr_core.video import Video
 
 _HDR = {16: "PQ", 18: "HLG"}
-_DECLARES_LENGTH = ("mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm")
 _LOSE_SILENTLY = {"hevc", "av1", "mpeg2video", "mpeg1video"}
 """Codecs whose decoders may pass over what they cannot read without an error, and whose packets are a frame each.
 
@@ -113,7 +113,7 @@ class _Pass:
             raise BadFile(f"no frame of {self.path} could be decoded; it is damaged, or not a video")
         scratch.seal()
         times = self._times(stamps)
-        cut = self._falls_short()
+        cut = falls_short(self.path, self.container, self.stream, self.end)
         if self.damaged or cut or self.lost > 0:
             cut = cut or max((stamp for stamp in stamps if stamp is not None), default=math.inf) < self.last
             left = "the rest is left out" if cut else "the others are left out"
@@ -182,16 +182,6 @@ class _Pass:
             )
         return undo_rounding(times, self.stream.average_rate, self.stream.time_base or Fraction(0))
 
-    def _falls_short(self) -> bool:
-        """Whether the packets end a frame or more before the length that the container declares."""
-        if self.container.format.name == "gif":
-            return not _last_bytes(self.path).rstrip(b"\0").endswith(b";")
-        if self.container.format.name not in _DECLARES_LENGTH or not self.end:
-            return False
-        declared = _declared_end(self.stream)
-        step = 1 / (self.stream.average_rate or Fraction(25))
-        return declared is not None and self.end < declared - float(step) / 2
-
     def _remark(self, frame: VideoFrame) -> None:
         name, ratio = self.path.name, self.stream.sample_aspect_ratio
         if ratio and ratio != 1:
@@ -220,26 +210,8 @@ def _has_more(packet: Packet[VideoStream]) -> bool:
     return has is None or bool(has("matroska_block_additional"))
 
 
-def _last_bytes(path: Path, count: int = 4096) -> bytes:
-    with path.open("rb") as file:
-        file.seek(max(path.stat().st_size - count, 0))
-        return file.read()
-
-
 def _at_depth(picture: Pixels, depth: int) -> Pixels:
     """A picture in as many bytes as the first of its stream: some streams change their pixel format."""
     if depth > 8:
         return picture if picture.dtype == np.uint16 else picture.astype(np.uint16) * np.uint16(257)
     return picture if picture.dtype == np.uint8 else (picture >> 8).astype(np.uint8)
-
-
-def _declared_end(stream: VideoStream) -> float | None:
-    """The second at which a stream ends by its container's own word, if that gives one."""
-    if stream.duration is not None and stream.time_base is not None:
-        return float(((stream.start_time or 0) + stream.duration) * stream.time_base)
-    hours, _, rest = stream.metadata.get("DURATION", "").partition(":")
-    minutes, _, seconds = rest.partition(":")
-    try:
-        return int(hours) * 3600 + int(minutes) * 60 + float(seconds)
-    except ValueError:
-        return None

@@ -15,6 +15,8 @@ import torch
 
 from invr_core.errors import BadFile
 from invr_core.io import open_video, save_video
+from invr_core.io.graph import Pixels
+from invr_core.io.scratch import Scratch
 from invr_core.video import Video
 
 BUNNY = "ed47a3936cc404e9ebb2fee97fe8ffffcaaa40c728a16390ababf010fe298350"
@@ -188,13 +190,38 @@ def test_a_truncated_file_gives_what_is_whole(
     assert capfd.readouterr() == ("", "")
 
 
-def test_a_cut_between_two_frames_is_noticed(tmp_path: Path, bunny_path: Path) -> None:
-    with av.open(str(bunny_path)) as container:
+@pytest.mark.parametrize("lost", [1, 2, 20])
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
+def test_a_cut_between_two_frames_is_noticed(tmp_path: Path, bunny_path: Path, suffix: str, lost: int) -> None:
+    path = tmp_path / f"cut{suffix}"
+    with (
+        av.open(str(bunny_path)) as source,
+        av.open(str(path), "w", container_options={"movflags": "faststart"}) as copy,
+    ):
+        stream = copy.add_stream_from_template(source.streams.video[0])
+        for packet in source.demux(video=0):
+            if packet.size:
+                packet.stream = stream
+                copy.mux(packet)
+    whole = open_video(path, on_note=pytest.fail)
+    with av.open(str(path)) as container:
         ends = sorted(p.pos + p.size for p in container.demux(video=0) if p.size and p.pos)
-    (tmp_path / "cut.mp4").write_bytes(bunny_path.read_bytes()[: ends[30]])
+    path.write_bytes(path.read_bytes()[: ends[-1 - lost]])
     notes: list[str] = []
-    assert len(open_video(tmp_path / "cut.mp4", notes.append)) == 31
-    assert notes == ["cut.mp4 is damaged: 31 frames could be decoded, the rest is left out"]
+    left = len(open_video(path, notes.append))
+    assert len(whole) - lost - 1 <= left < len(whole)
+    assert notes == [f"cut{suffix} is damaged: {left} frames could be decoded, the rest is left out"]
+
+
+def test_samples_of_8_bits_are_kept_in_a_byte_each(bunny_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept, keep = set(), Scratch.append
+
+    def append(scratch: Scratch, picture: Pixels) -> None:
+        kept.add(picture.dtype)
+        keep(scratch, picture)
+
+    monkeypatch.setattr(Scratch, "append", append)
+    assert len(open_video(bunny_path)) and kept == {np.dtype(np.uint8)}
 
 
 def sound(path: Path, codec: str) -> Path:

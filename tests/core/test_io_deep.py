@@ -19,6 +19,8 @@ from av.video.stream import VideoStream
 from invr_core.errors import BadOutput
 from invr_core.io import hevc, matroska, open_video, save_video, saving
 from invr_core.io.beside import Beside
+from invr_core.io.colours import FULL, LIMITED, Colours
+from invr_core.io.from_rgb import ToYUV420P10
 from invr_core.io.hevc import has_x265
 from invr_core.io.light import Light
 from invr_core.io.matroska import ROOM, describe
@@ -134,6 +136,16 @@ def test_mp4_keeps_10_bits_as_hevc(tmp_path: Path, capfd: pytest.CaptureFixture[
     assert (back.frames() - video.frames()).abs().mean() < 1 / 1023 < 0.25 / 255
     save_video(video, tmp_path / "b.mp4")
     assert (tmp_path / "b.mp4").read_bytes() == data
+
+
+@pytest.mark.parametrize(("extent", "white", "blue"), [(LIMITED, 940, 960), (FULL, 1023, 1023)])
+def test_10_bits_are_used_to_the_end_of_their_range(extent: int, white: int, blue: int) -> None:
+    turn = ToYUV420P10(8, 8, Colours(primaries=1, transfer=1, matrix=1, range=extent))
+    most = []
+    for shown in ((65535, 65535, 65535), (0, 0, 65535)):
+        frame = turn(np.tile(np.array(shown, np.uint16), (8, 8, 1)))
+        most += [np.frombuffer(plane, np.uint16).max() for plane in frame.planes[:2]]  # what pads a line is 0
+    assert (most[0], most[1], most[3]) == (white, 512, blue)
 
 
 @needs_x265

@@ -155,6 +155,30 @@ def test_models_are_found_by_the_same_door(install: Install) -> None:
         models.get("fakemodle")
 
 
+def test_a_model_is_the_class_that_its_one_distribution_offers(install: Install) -> None:
+    assert models.get("cwrnn").name == models.get("invr/cwrnn").name == "cwrnn"
+    twins = "from invr_core.models.cwrnn import CWRNN\nclass Twin(CWRNN): name = 'faketwin'"
+    places = {"fakebase": "model_base:ModelConfig", "fakesum": "model_base:sum"}
+    for name in ("a", "b"):
+        install(f"model-{name}", {"faketwin": f"model_{name}:Twin"}, {f"model_{name}": twins}, group="invr.models")
+    code = {"model_base": "from invr_core.models.base import ModelConfig\ndef sum(): ..."}
+    install("model-base", places, code, group="invr.models")
+    assert models.get("model-a/faketwin").__module__ == "model_a"
+    assert models.get("model-b/faketwin").__module__ == "model_b"
+    with pytest.raises(BadInput, match=r"offered by 2 distributions; say which: 'model-a/faketwin' or 'model-b/fa"):
+        models.get("faketwin")
+    for name in places:
+        with pytest.raises(InvrError, match=r"of model-base 1.0 \(model_base:\w+\) is not a ModelConfig but <"):
+            models.get(name)
+
+
+def test_a_model_that_leaves_while_it_is_imported_is_named(install: Install) -> None:
+    code = {"model_exits": "raise SystemExit('no')"}
+    install("model-exits", {"fakeexit": "model_exits:X"}, code, group="invr.models")
+    with pytest.raises(InvrError, match=r"'fakeexit' of model-exits 1.0 .* cannot be imported: SystemExit: no"):
+        models.get("fakeexit")
+
+
 def test_hundreds_of_distributions_are_listed_in_order_without_importing_anything(
     tasks: Path, install: Install
 ) -> None:
