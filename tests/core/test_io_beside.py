@@ -5,12 +5,14 @@ from __future__ import annotations
 import shutil
 from fractions import Fraction
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import av
 import pytest
 import torch
 from av.container import OutputContainer
+from av.error import ArgumentError
 from av.stream import Disposition
 from sounding import held, kinds, sounding, titled
 
@@ -276,6 +278,26 @@ def test_packets_out_of_order_are_left_out_and_told(tmp_path: Path, monkeypatch:
     notes: list[str] = []
     save_video(open_video(path), tmp_path / "out.mp4", notes.append, beside=path)
     assert notes == ["out.mp4: 2 damaged packets of sound or subtitles of in.mp4 are left out"]
+
+
+def test_packets_that_the_writer_refuses_are_left_out_and_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = sounding(tmp_path / "in.mp4", sound="ac3")
+    from invr_core.io import beside
+
+    class Refused(beside.Beside):
+        def _copy(self, packet: Any) -> None:
+            target, self._target = self._target, SimpleNamespace(mux=self.refuse)
+            super()._copy(packet)
+            self._target = target
+
+        def refuse(self, packet: Any) -> None:
+            raise ArgumentError(22, "not in order")
+
+    monkeypatch.setattr("invr_core.io.saving.Beside", Refused)
+    notes: list[str] = []
+    save_video(open_video(path), tmp_path / "out.mp4", notes.append, beside=path)
+    count = len(held(path, "audio").data)
+    assert notes == [f"out.mp4: {count} damaged packets of sound or subtitles of in.mp4 are left out"]
 
 
 def more(
