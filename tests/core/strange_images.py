@@ -29,14 +29,23 @@ def gif(width: int, height: int) -> bytes:
     return b"GIF89a" + screen + b"," + struct.pack("<HHHHB", 0, 0, 1, 1, 0) + b"\x02\x02\x44\x01\x00;"
 
 
-def tiff(width: int, height: int, pages: int = 1) -> bytes:
-    """A TIFF of any claims, without pixels; its pages go round in a circle where there are none."""
-    tags = [(256, 4, 1, width), (257, 4, 1, height), (258, 3, 1, 8), (259, 3, 1, 1), (262, 3, 1, 1), (273, 4, 1, 8)]
-    tags += [(277, 3, 1, 1), (278, 4, 1, height), (279, 4, 1, 10)]
-    page = struct.pack("<H", len(tags)) + b"".join(struct.pack("<HHII", *tag) for tag in tags)
+def tiff(width: int, height: int, pages: int = 1, order: str = "<", kind: int = 4) -> bytes:
+    """A TIFF of any claims, without pixels; its pages go round in a circle where there are none.
+
+    Args:
+        width, height: of each page.
+        pages: how many.
+        order: of bytes, as `struct` writes it.
+        kind: of the numbers that are its sides: 3 for 16 bits, 4 for 32.
+    """
+    tags = [(256, kind, 1, width), (257, kind, 1, height), (258, 3, 1, 8), (259, 3, 1, 1), (262, 3, 1, 1)]
+    tags += [(273, 4, 1, 8), (277, 3, 1, 1), (278, 4, 1, height), (279, 4, 1, 10)]
+    page = struct.pack(f"{order}H", len(tags))
+    page += b"".join(struct.pack(f"{order}HHI{'I' if tag[1] == 4 else 'Hxx'}", *tag) for tag in tags)
     size = len(page) + 4
     nexts = [8 + size * (i + 1) for i in range(pages - 1)] + [0] if pages else [8]
-    return b"II*\0" + struct.pack("<I", 8) + b"".join(page + struct.pack("<I", place) for place in nexts) + bytes(20)
+    begin = (b"II*\0" if order == "<" else b"MM\0*") + struct.pack(f"{order}I", 8)
+    return begin + b"".join(page + struct.pack(f"{order}I", place) for place in nexts) + bytes(20)
 
 
 def overlapping(pages: int) -> bytes:

@@ -37,6 +37,7 @@ CLAIMS: dict[str, Callable[[], bytes]] = {
     "a stray table": lambda: mp4(track(1, DATA, more=crafted.box(b"wave", crafted.box(b"stsz", bytes(12))))),
     "an index under another name": lambda: mp4(track(1, DATA, samples=MANY)).replace(b"moov", b"free"),
     "a packed index": lambda: packed(mp4(track(1, DATA, samples=MANY))),
+    "an index whose size has 64 bits": lambda: wide(mp4(track(1, DATA, samples=MANY))),
 }
 KEPT: dict[str, Callable[[], bytes]] = {
     "one picture": lambda: mp4(track(1, DATA)),
@@ -45,6 +46,7 @@ KEPT: dict[str, Callable[[], bytes]] = {
     "sound that was cut off": lambda: mp4(track(1, DATA), track(2, DATA, **{**PLAIN, "chunk": 1 << 22})),  # type: ignore[arg-type]
     "a few edits": lambda: mp4(track(1, DATA, edits=((1, 0),) * 3)),
     "a packed index": lambda: packed(mp4(track(1, DATA))),
+    "an index whose size has 64 bits": lambda: wide(mp4(track(1, DATA))),
 }
 
 
@@ -56,6 +58,13 @@ def packed(data: bytes) -> bytes:
     return data[:at] + crafted.box(
         b"moov", crafted.box(b"cmov", crafted.box(b"dcom", b"zlib"), crafted.box(b"cmvd", held))
     )
+
+
+def wide(data: bytes) -> bytes:
+    """A file whose index says how long it is in a number of 64 bits."""
+    at = data.index(b"moov") - 4
+    size = int.from_bytes(data[at : at + 4], "big")
+    return data[:at] + crafted.numbers(1) + b"moov" + (size + 8).to_bytes(8, "big") + data[at + 8 :]
 
 
 @pytest.mark.parametrize("name", CLAIMS)
@@ -122,6 +131,14 @@ def test_the_pictures_of_a_deep_png_are_counted_before_they_are_decoded(tmp_path
     assert open_video(path).size == (9, 9)  # the first, and nothing is made of the others
     with pytest.raises(ValueError, match="no picture"):
         declared.png_pictures(b"\x89PNG\r\n\x1a\n" + chunk(b"tEXt", b"") * ((1 << 16) + 1))
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("kind", [3, 4])
+def test_the_sides_of_a_tiff_are_read_in_any_order_of_bytes(order: str, kind: int) -> None:
+    assert declared.tiff_pages(tiff(14, 10, 1, order, kind)) == [(10, 14)]
+    large = (300, 500) if kind == 3 else (70_000, 90_000)
+    assert declared.tiff_pages(tiff(*large, 2, order, kind)) == [large[::-1]] * 2
 
 
 def test_no_more_pages_of_a_tiff_are_looked_at_than_it_takes() -> None:

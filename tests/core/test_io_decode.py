@@ -213,6 +213,22 @@ def test_a_cut_between_two_frames_is_noticed(tmp_path: Path, bunny_path: Path, s
     assert notes == [f"cut{suffix} is damaged: {left} frames could be decoded, the rest is left out"]
 
 
+def test_a_clip_that_is_sent_while_it_is_made_is_as_long_as_its_tags_say(tmp_path: Path) -> None:
+    path = tmp_path / "a.mkv"
+    Video.of(torch.rand(4, 3, 8, 8), torch.tensor([0.0, 3723.96, 3724, 3724.04])).save(path)
+    data = bytearray(path.read_bytes())
+    size = data.index(b"\x18\x53\x80\x67") + 4
+    data[size : size + 8] = b"\1" + b"\xff" * 7  # the segment does not say where it ends
+    path.write_bytes(data)
+    assert len(open_video(path, on_note=pytest.fail)) == 4
+    with av.open(str(path)) as container:
+        begins = sorted(p.pos for p in container.demux(video=0) if p.size and p.pos)
+    path.write_bytes(data[: begins[-1]])
+    notes: list[str] = []
+    assert len(open_video(path, notes.append)) == 3
+    assert notes == ["a.mkv is damaged: 3 frames could be decoded, the rest is left out"]
+
+
 def test_samples_of_8_bits_are_kept_in_a_byte_each(bunny_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     kept, keep = set(), Scratch.append
 
