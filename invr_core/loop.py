@@ -16,6 +16,7 @@ from invr_core.errors import BadFile, InvrError
 from invr_core.fitted import Fitted
 from invr_core.models.base import Geometry, ModelConfig, Network
 from invr_core.observation import Observation
+from invr_core.stepping import Stepping
 
 if TYPE_CHECKING:
     from invr_core.fitting import FitConfig
@@ -67,7 +68,10 @@ class Loop:
         self.model, self.geometry, self.recipe, self.batch = model, geometry, model.recipe, batch
         self.peak = config.learning_rate or self.recipe.learning_rate
         self.steps = config.steps
-        self.optimizer = torch.optim.Adam([p for p in network.parameters() if p.requires_grad], lr=self.peak)
+        matrix_rate = self.recipe.matrix_rate
+        if matrix_rate is not None:
+            matrix_rate *= self.peak / self.recipe.learning_rate
+        self.stepping = Stepping(network, self.peak, matrix_rate)
         self.order = Order(len(observation.video), batch, generator)
         self.count, self.seconds, self.error, self.recoveries = 0, 0.0, math.nan, 0
         self.began = time.monotonic()
@@ -95,11 +99,11 @@ class Loop:
         return -10 * math.log10(max(self.error, 1e-10)) if math.isfinite(self.error) else math.nan
 
     def _rate(self) -> float:
-        """The step size: a linear rise, then half a cosine down."""
+        """The step size, of its peak: a linear rise, then half a cosine down."""
         done, warmup = self.fraction(), self.recipe.warmup
         if done < warmup:
-            return self.peak * max(done / warmup, 0.05)
-        return self.peak * 0.5 * (1 + math.cos(math.pi * (done - warmup) / (1 - warmup))) * 0.99 + self.peak * 0.01
+            return max(done / warmup, 0.05)
+        return 0.5 * (1 + math.cos(math.pi * (done - warmup) / (1 - warmup))) * 0.99 + 0.01
 
     def step(self, prior: Callable[[Tensor], Tensor | None]) -> tuple[float, str]:
         """One step of the optimizer, or a step back to the last good state: the loss, and a note or ""."""
@@ -109,14 +113,13 @@ class Loop:
         for term in (prior(times), self.network.auxiliary(self.observation, self.generator)):
             if term is not None:
                 loss = loss + term
-        for group in self.optimizer.param_groups:
-            group["lr"] = self._rate() * 0.5**self.recoveries
-        self.optimizer.zero_grad(set_to_none=False)
+        self.stepping.zero_grad()
+        share = self._rate() * 0.5**self.recoveries
         value, note = loss.item(), ""
         if math.isfinite(value) and self._slope(loss):
             if self.count % SNAPSHOT_EVERY == 0:
                 self.good = self._snapshot()
-            self.optimizer.step()
+            self.stepping.step(share)
             if math.isfinite(error):
                 self.error = error if math.isnan(self.error) else 0.9 * self.error + 0.1 * error
         else:
@@ -156,7 +159,7 @@ class Loop:
                 "give a smaller learning rate"
             )
         self.network.load_state_dict(self.good)
-        self.optimizer.state.clear()
+        self.stepping.forget()
         return f"the loss was not finite; went back to the last good state ({self.recoveries} of {RECOVERIES})"
 
     @contextmanager
@@ -187,7 +190,6 @@ class Loop:
         """
         limit = math.nan if self.limit is None else self.limit
         numbers = {"seconds": self.seconds, "error": self.error, "limit": limit}
-        adam = self.optimizer.state_dict()["state"]
         return {
             "count": torch.tensor([self.count, self.recoveries]),
             "numbers": torch.tensor(list(numbers.values()), dtype=torch.float64),
@@ -195,7 +197,7 @@ class Loop:
             "waiting": torch.tensor(self.order.waiting, dtype=torch.int64),
             **{f"network.{name}": _apart(value) for name, value in self.network.state_dict().items()},
             **{f"good.{name}": _apart(value) for name, value in self.good.items()},
-            **{f"adam.{at}.{name}": _apart(value) for at, entry in adam.items() for name, value in entry.items()},
+            **{name: _apart(value) for name, value in self.stepping.state().items()},
         }
 
     def load_state(self, state: Mapping[str, Tensor]) -> None:
@@ -213,21 +215,13 @@ class Loop:
         self.order.waiting = state["waiting"].tolist()
         self.network.load_state_dict(_within(state, "network."))
         self.good = {name: value.to(self.device) for name, value in _within(state, "good.").items()}
-        adam: dict[int, dict[str, Tensor]] = {}
-        for key, value in _within(state, "adam.").items():
-            at, name = key.split(".", 1)
-            adam.setdefault(int(at), {})[name] = value
-        self.optimizer.load_state_dict({**self.optimizer.state_dict(), "state": adam})
+        self.stepping.load_state(state)
 
     def _require_alike(self, state: Mapping[str, Tensor]) -> None:
         """Refuse tensors whose names, types or shapes are not those of this fit."""
-        expected = {name: value for name, value in self.state().items() if not name.startswith("adam.")}
-        parameters = [p for group in self.optimizer.param_groups for p in group["params"]]
-        if any(name.startswith("adam.") for name in state):
-            moments = {"exp_avg", "exp_avg_sq", "step"}
-            for at, parameter in enumerate(parameters):
-                like = {name: parameter if name != "step" else torch.tensor(0.0) for name in moments}
-                expected.update({f"adam.{at}.{name}": value for name, value in like.items()})
+        steps = self.stepping.state()
+        expected = {name: value for name, value in self.state().items() if name not in steps}
+        expected |= self.stepping.expected(state)
         if state.keys() != expected.keys():
             raise BadFile(f"it is of another fit: {min(state.keys() ^ expected.keys())!r} is in only one of them")
         for name, value in expected.items():

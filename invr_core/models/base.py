@@ -42,12 +42,15 @@ class Recipe:
         batch: frames a step.
         warmup: fraction of the fit in which the step size rises.
         epochs: passes over the clip of a fit without a given length, on a CPU and on a GPU.
+        matrix_rate: peak step size of Muon, by which the weights that mix channels are fitted then; None for Adam
+            alone. A caller's own step size changes both alike.
     """
 
     learning_rate: float
     batch: int
     warmup: float
     epochs: tuple[float, float]
+    matrix_rate: float | None = None
 
 
 @dataclass(frozen=True)

@@ -45,7 +45,7 @@ class CWRNN(ModelConfig):
     """
 
     name: ClassVar[str] = "cwrnn"
-    recipe: ClassVar[Recipe] = Recipe(learning_rate=5e-3, batch=4, warmup=0.05, epochs=(12, 60))
+    recipe: ClassVar[Recipe] = Recipe(learning_rate=5e-3, batch=4, warmup=0.05, epochs=(12, 60), matrix_rate=0.04)
 
     params: int = 0
     """How many parameters in all, met within 2 %; 0 for a twentieth of the clip's samples, or what is `suited`."""

@@ -89,6 +89,24 @@ def test_what_is_learned_sharpens(scale: float, monkeypatch: pytest.MonkeyPatch)
     assert float(after) < 0.9 * float(before)
 
 
+@pytest.mark.parametrize("fold", [1, 2])
+def test_a_turned_frame_is_sharpened_as_the_frame_is(fold: int) -> None:
+    network = learning.Sharpener(fold)
+    torch.nn.init.normal_(network.last.weight, std=0.1)
+    frames = torch.rand(2, 3, 12, 18)
+    with torch.no_grad():
+        shown = learning.sharpened(network, frames)
+        assert (shown - frames).abs().max() > 0.01
+        for turned in (
+            lambda f: f.flip(2),
+            lambda f: f.flip(3),
+            lambda f: f.transpose(2, 3),
+            lambda f: f.rot90(1, (2, 3)),
+        ):
+            torch.testing.assert_close(learning.sharpened(network, turned(frames)), turned(shown))
+        assert not torch.allclose(network(frames.flip(3)), network(frames).flip(3))
+
+
 def test_a_clip_too_small_to_learn_from_is_left_as_it_is() -> None:
     small = clip().frames()
     large = bicubic(small, (64, 96))

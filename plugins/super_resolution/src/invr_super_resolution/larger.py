@@ -14,7 +14,7 @@ from invr_core.query import Query
 from invr_core.representation import Representation
 from invr_core.transport import mean, neighbours, transport
 from invr_core.video import Video
-from invr_super_resolution.learning import Resize, Sharpener, learned
+from invr_super_resolution.learning import Resize, Sharpener, learned, sharpened
 
 ROUNDS = 12
 """Rounds of back-projection; more change nothing that can be seen."""
@@ -74,7 +74,7 @@ class Larger:
         """Each frame enlarged by itself."""
 
         def sharp(given: Tensor) -> Tensor:
-            picture = self._sharpener(self._enlarged(given, self.rep.size).to(self.rep.device))
+            picture = sharpened(self._sharpener, self._enlarged(given, self.rep.size).to(self.rep.device))
             return self._consistent(picture.cpu(), given)
 
         large = replace(self.video, size=self.rep.size, read=lambda indices: sharp(self.video.read(indices)))

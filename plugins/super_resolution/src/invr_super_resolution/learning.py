@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import cv2
@@ -12,14 +13,17 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from invr_core.device import fast_bfloat16
+from invr_core.stepping import Stepping
 from invr_core.video import Video
 
 Resize = Callable[[Tensor, tuple[int, int]], Tensor]
 
 CHANNELS, LAYERS = 32, 3
-FEWEST, STEPS, PER_STEP, PEAK = 50, 600, 4000, 2e-3
-"""Steps of learning, at least and at most, how many pixels the answer has for each, and the largest size of a step."""
-AREA, SIDE = 18 * 32 * 32, 64
+FEWEST, STEPS, PER_STEP = 50, 600, 4000
+"""Steps of learning, at least and at most, and how many pixels the answer has for each."""
+PEAK, PEAK_OF_MATRICES, WARMUP = 2e-3, 0.03, 0.05
+"""The largest size of a step, of Adam and of Muon, and the fraction of the steps in which it rises."""
+AREA, SIDE = 9 * 32 * 32, 64
 """Places a step looks at, each of ``fold`` x ``fold`` pixels, and the most pixels along each side of its patches."""
 SMALLEST = 32
 """Pixels of the shorter side of a frame shrunk once more, from which the clip itself has something to teach."""
@@ -57,6 +61,20 @@ class Sharpener(nn.Module):
         for layer in self.layers:
             state = state + F.relu(layer(state))
         return frames + F.pixel_shuffle(self.last(state), self.fold)[:, :, :height, :width]
+
+
+def sharpened(network: Sharpener, frames: Tensor) -> Tensor:
+    """(n, 3, H, W) enlarged frames -> the same, sharper: the mean of what is found for all eight ways to turn them.
+
+    Source:
+        R. Timofte et al., Seven ways to improve example-based single image super resolution, CVPR 2016.
+    """
+    total = torch.zeros_like(frames)
+    for turns in range(4):
+        turned = frames.rot90(turns, (2, 3))
+        total += network(turned).rot90(-turns, (2, 3))
+        total += network(turned.flip(3)).flip(3).rot90(-turns, (2, 3))
+    return total / 8
 
 
 def learned(video: Video, scale: float, enlarge: Resize, shrink: Resize, device: torch.device) -> Sharpener:
@@ -119,19 +137,17 @@ def _pair(wanted: Tensor, scale: float, enlarge: Resize, shrink: Resize) -> Tens
 @torch.enable_grad()
 def _learn(network: Sharpener, pairs: list[Tensor], steps: int, device: torch.device) -> None:
     generator = torch.Generator().manual_seed(0)
-    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # as torch documents it
-    optimizer = torch.optim.Adam(network.parameters(), lr=PEAK)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, PEAK, total_steps=steps, pct_start=0.05)
+    stepping = Stepping(network, PEAK, PEAK_OF_MATRICES)
     side = min(SIDE, *(length for pair in pairs for length in pair.shape[2:])) // network.fold * network.fold
     count = max(AREA * network.fold**2 // side**2 // len(pairs), 1)
-    for _ in range(steps):
+    for step in range(steps):
         batch = torch.cat([_patches(pair, count, side, network.fold, generator) for pair in pairs]).to(device)
         with torch.autocast(device.type, torch.bfloat16, enabled=fast_bfloat16(device)):
             missed = network(batch[:, :3]).float() - batch[:, 3:]
-        optimizer.zero_grad()
+        stepping.zero_grad()
         missed.square().mean().backward()
-        optimizer.step()
-        schedule.step()
+        done = (step + 1) / steps
+        stepping.step(min(done / WARMUP, 0.5 + 0.5 * math.cos(math.pi * done)))
 
 
 def _patches(pair: Tensor, count: int, side: int, fold: int, generator: torch.Generator) -> Tensor:

@@ -1,0 +1,139 @@
+"""The optimizers of a fit: which parameter is stepped by which, and that a state goes on as if nothing had been."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from invr_core.models.base import Geometry
+from invr_core.models.cwrnn import CWRNN
+from invr_core.models.hnerv import HNeRV
+from invr_core.stepping import LEAST, Stepping, matrices
+
+RATES = (1e-2, 0.05)
+
+
+class Mixed(nn.Module):
+    """A grid, and layers that mix many channels, few, and none."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.grid = nn.Parameter(torch.rand(1, 8, 6, 6))
+        self.wide = nn.Conv2d(8, 12, 3, padding=1)
+        self.each = nn.Conv2d(12, 12, 3, padding=1, groups=12)
+        self.fixed = nn.Conv2d(12, 12, 1)
+        self.fixed.weight.requires_grad_(False)
+        self.few = nn.Conv2d(12, LEAST - 1, 1)
+        self.deep = nn.Linear(LEAST - 1, LEAST)
+        self.flat = nn.Linear(LEAST, LEAST)
+
+    def forward(self) -> Tensor:
+        x = self.few(self.fixed(torch.tanh(self.each(self.wide(self.grid)))))
+        return self.flat(self.deep(x.movedim(1, 3)))
+
+
+def slope(network: Mixed) -> None:
+    network().sub(1).square().mean().backward()
+
+
+def test_matrices_are_the_weights_that_mix_channels() -> None:
+    network = Mixed()
+    assert [id(weight) for weight in matrices(network)] == [id(network.wide.weight), id(network.flat.weight)]
+
+
+def test_every_parameter_is_stepped_by_its_own_optimizer_at_its_own_rate() -> None:
+    network, like = Mixed(), Mixed()
+    stepping = Stepping(network, *RATES)
+    muon, adam = matrices(like), [p for p in like.parameters() if p.requires_grad]
+    adam = [p for p in adam if all(p is not weight for weight in muon)]
+    flat = [nn.Parameter(weight.detach().flatten(1).clone()) for weight in muon]
+    optimizers = [
+        torch.optim.Adam(adam, lr=0.5 * RATES[0]),
+        torch.optim.Muon(flat, lr=0.5 * RATES[1], weight_decay=0),
+    ]
+    for _ in range(3):
+        stepping.zero_grad()
+        slope(network)
+        stepping.step(0.5)
+        like.zero_grad()
+        slope(like)
+        for matrix, weight in zip(flat, muon, strict=True):
+            assert weight.grad is not None
+            matrix.grad = weight.grad.flatten(1)
+        for optimizer in optimizers:
+            optimizer.step()
+        with torch.no_grad():
+            for matrix, weight in zip(flat, muon, strict=True):
+                weight.copy_(matrix.view_as(weight))
+    begun = Mixed()
+    for (name, ours), theirs, first in zip(
+        network.named_parameters(), like.parameters(), begun.parameters(), strict=True
+    ):
+        torch.testing.assert_close(ours, theirs, msg=name)
+        assert torch.equal(ours, first) == (name == "fixed.weight"), name
+
+
+def test_a_matrix_is_stepped_alike_in_all_its_directions() -> None:
+    layer = nn.Linear(16, 16)
+    before = layer.weight.detach().clone()
+    layer.weight.grad = torch.linalg.qr(torch.randn(16, 16)).Q @ torch.linspace(1, 10, 16).diag()
+    Stepping(layer, *RATES).step(1.0)
+    sizes = torch.linalg.svdvals(layer.weight.detach() - before)
+    assert 0.5 * RATES[1] < float(sizes.min()) <= float(sizes.max()) < 1.5 * RATES[1]
+
+
+@pytest.mark.parametrize("matrix_rate", [None, RATES[1]])
+@pytest.mark.parametrize("done", [0, 2])
+def test_a_state_goes_on_as_if_nothing_had_been(matrix_rate: float | None, done: int) -> None:
+    network = Mixed()
+    stepping = Stepping(network, RATES[0], matrix_rate)
+
+    def go(network: Mixed, stepping: Stepping, steps: int) -> None:
+        for _ in range(steps):
+            stepping.zero_grad()
+            slope(network)
+            stepping.step(1.0)
+
+    go(network, stepping, done)
+    state = {name: value.clone() for name, value in stepping.state().items()}
+    assert state.keys() == stepping.expected(state).keys()
+    kinds = {name.split(".")[0] for name in state}
+    assert kinds == (set() if not done else {"adam"} if matrix_rate is None else {"adam", "muon"})
+    again = Mixed()
+    again.load_state_dict(network.state_dict())
+    later = Stepping(again, RATES[0], matrix_rate)
+    later.load_state(state)
+    go(network, stepping, 2)
+    go(again, later, 2)
+    for ours, theirs in zip(again.parameters(), network.parameters(), strict=True):
+        assert torch.equal(ours, theirs)
+
+
+def test_what_is_forgotten_is_begun_anew() -> None:
+    network = Mixed()
+    stepping = Stepping(network, *RATES)
+    slope(network)
+    stepping.step(1.0)
+    assert stepping.state()
+    stepping.forget()
+    assert not stepping.state()
+
+
+def test_weights_that_lie_otherwise_in_memory_are_stepped_as_well() -> None:
+    plain, other = Mixed(), Mixed()
+    other.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # as torch documents it
+    for network in (plain, other):
+        stepping = Stepping(network, *RATES)
+        slope(network)
+        stepping.step(1.0)
+    torch.testing.assert_close(other.wide.weight, plain.wide.weight)
+
+
+def test_models_say_by_their_recipe_whether_matrices_are_stepped_apart() -> None:
+    geometry = Geometry(tuple(k / 25 for k in range(8)), (0.0, 7 / 25), (32, 48))
+    cwrnn = CWRNN().solve(geometry).build(geometry)
+    mixing = [name for name, p in cwrnn.named_parameters() if any(p is weight for weight in matrices(cwrnn))]
+    assert any(name.startswith("compensation.cells") for name in mixing) and not any("grid" in name for name in mixing)
+    assert CWRNN.recipe.matrix_rate is not None and HNeRV.recipe.matrix_rate is None  # the latter's paper has Adam
