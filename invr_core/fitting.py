@@ -125,6 +125,9 @@ def fit(
         NotEnoughMemory: if the fit would not fit in memory; raised before it begins.
         InvrError: if the loss does not stay finite in spite of several recoveries.
     """
+    if not isinstance(observation, Observation):
+        kind = type(observation).__name__
+        raise BadInput(f"fit takes an Observation, got a {kind}; of a video give Observation(video)")
     config = config or FitConfig()
     began = time.monotonic()
     keep_freed_memory()

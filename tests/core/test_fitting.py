@@ -22,6 +22,11 @@ from invr_core.video import Video
 MODELS: dict[str, ModelConfig] = {"cwrnn": CWRNN(params=24_000), "hnerv": HNeRV(strides=(2, 2), width=8.0, encoder=8)}
 
 
+def test_a_video_that_is_no_observation_is_told_so(disc_clip: Video) -> None:
+    with pytest.raises(BadInput, match=r"takes an Observation, got a Video; of a video give Observation\(video\)"):
+        fit(disc_clip, MODELS["cwrnn"])  # type: ignore[arg-type]
+
+
 # ------------------------------------------------------------------------------ bytes
 @pytest.mark.parametrize("model", MODELS.values(), ids=MODELS.keys())
 def test_the_same_seed_gives_the_same_file_and_another_does_not(
