@@ -68,7 +68,7 @@ class Loop:
         self.model, self.geometry, self.recipe, self.batch = model, geometry, model.recipe, batch
         self.peak = config.learning_rate or self.recipe.learning_rate
         self.steps = config.steps
-        matrix_rate = self.recipe.matrix_rate
+        matrix_rate = self.recipe.matrix_rate if observation.plain else None
         if matrix_rate is not None:
             matrix_rate *= self.peak / self.recipe.learning_rate
         self.stepping = Stepping(network, self.peak, matrix_rate)
