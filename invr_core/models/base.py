@@ -42,8 +42,8 @@ class Recipe:
         batch: frames a step.
         warmup: fraction of the fit in which the step size rises.
         epochs: passes over the clip of a fit without a given length, on a CPU and on a GPU.
-        matrix_rate: peak step size of Muon, by which the weights that mix channels are fitted then; None for Adam
-            alone. A caller's own step size changes both alike.
+        matrix_rate: peak step size of Muon, by which the weights that mix channels are fitted where the given frames
+            are the clip as it is (`Observation.plain`); None for Adam alone. A caller's own step size changes both.
     """
 
     learning_rate: float

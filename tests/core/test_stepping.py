@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import Tensor, nn
 
+from invr_core.fitting import FitConfig, fit
 from invr_core.models.base import Geometry
 from invr_core.models.cwrnn import CWRNN
 from invr_core.models.hnerv import HNeRV
+from invr_core.observation import Observation
 from invr_core.stepping import LEAST, Stepping, matrices
+from invr_core.video import Video
 
 RATES = (1e-2, 0.05)
 
@@ -129,6 +134,29 @@ def test_weights_that_lie_otherwise_in_memory_are_stepped_as_well() -> None:
         slope(network)
         stepping.step(1.0)
     torch.testing.assert_close(other.wide.weight, plain.wide.weight)
+
+
+@pytest.mark.parametrize("rate", [None, 0.02])
+def test_matrices_are_stepped_apart_only_where_the_given_frames_are_the_clip(
+    disc_clip: Video, monkeypatch: pytest.MonkeyPatch, rate: float | None
+) -> None:
+    rates: list[tuple[float, float | None]] = []
+
+    class Noted(Stepping):
+        def __init__(self, network: nn.Module, rate: float, matrix_rate: float | None) -> None:
+            rates.append((rate, matrix_rate))
+            super().__init__(network, rate, matrix_rate)
+
+    monkeypatch.setattr("invr_core.loop.Stepping", Noted)
+    plain = Observation(disc_clip)
+    hidden = Observation(disc_clip, weight=Video.of(torch.ones(len(disc_clip), 1, *disc_clip.size), disc_clip.times))
+    for observation in (plain, hidden, replace(plain, noisy=True)):
+        fit(observation, CWRNN(params=24_000), FitConfig(steps=1, learning_rate=rate, device="cpu"))
+    own = CWRNN.recipe
+    assert own.matrix_rate is not None
+    share = (rate or own.learning_rate) / own.learning_rate
+    assert [adam for adam, _ in rates] == [own.learning_rate * share] * 3
+    assert [muon for _, muon in rates] == [pytest.approx(own.matrix_rate * share), None, None]
 
 
 def test_models_say_by_their_recipe_whether_matrices_are_stepped_apart() -> None:
