@@ -125,9 +125,6 @@ def fit(
         NotEnoughMemory: if the fit would not fit in memory; raised before it begins.
         InvrError: if the loss does not stay finite in spite of several recoveries.
     """
-    if not isinstance(observation, Observation):
-        kind = type(observation).__name__
-        raise BadInput(f"fit takes an Observation, got a {kind}; of a video give Observation(video)")
     config = config or FitConfig()
     began = time.monotonic()
     keep_freed_memory()
@@ -219,6 +216,9 @@ def _terms(
     observation: Observation, model: ModelConfig, config: FitConfig
 ) -> tuple[torch.device, Geometry, ModelConfig, int]:
     """Where, on what geometry, with which solved model and how many frames a step a fit runs, once all is checked."""
+    if not isinstance(observation, Observation):
+        kind = type(observation).__name__
+        raise BadInput(f"fit takes an Observation, got a {kind}; of a video give Observation(video)")
     device = resolve(config.device)
     _require_trust(observation)
     geometry = Geometry.of(observation)

@@ -11,6 +11,7 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import islice
 from mmap import mmap
 from pathlib import Path
 
@@ -70,6 +71,21 @@ def describe(file: Path, aspect: Fraction, light: Light) -> None:
         if inner[0].kind == _CRC:
             checked = zlib.crc32(whole[inner[0].end : tracks.end])
             whole[inner[0].begin : inner[0].end] = struct.pack("<I", checked)
+
+
+def stated_end(head: bytes) -> int:
+    """The byte up to which a file should reach by its own word; 0 if it does not say, as what is sent while it is made.
+
+    Args:
+        head: what the file begins with: at least the header, and where its segment begins.
+    """
+    try:
+        header, segment = islice(_within(head, 0, 1 << 62), 2)
+    except (ValueError, IndexError):
+        return 0
+    wide = segment.begin - header.end - 4  # bytes of the size itself, behind the four of the identifier
+    unknown = segment.end - segment.begin == (1 << 7 * wide) - 1
+    return 0 if segment.kind != _SEGMENT or unknown else segment.end
 
 
 def _with(data: Data, entry: _Element, aspect: Fraction, light: Light) -> bytes:

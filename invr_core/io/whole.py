@@ -8,9 +8,11 @@ from pathlib import Path
 from av.container import InputContainer
 from av.video.stream import VideoStream
 
+from invr_core.io.matroska import stated_end
+
 _MOV, _MATROSKA = "mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm"
 _HEAD = 4096
-"""Bytes in which a Matroska file has said how long it is; its end is looked for in as many."""
+"""Bytes in which a Matroska file has said how long it is, and in which a GIF ends."""
 
 
 def falls_short(path: Path, container: InputContainer, stream: VideoStream, end: float) -> bool:
@@ -29,13 +31,18 @@ def falls_short(path: Path, container: InputContainer, stream: VideoStream, end:
     if kind == "gif":
         return not _tail(path).rstrip(b"\0").endswith(b";")
     size = path.stat().st_size
-    if (kind == _MOV and _indexed(stream) > size) or (kind == _MATROSKA and _stated(path) > size):
+    if (kind == _MOV and _indexed(stream) > size) or (kind == _MATROSKA and stated_end(_head(path)) > size):
         return True
     if kind not in (_MOV, _MATROSKA) or not end:
         return False
     declared = _declared_end(stream)
     step = 1 / (stream.average_rate or Fraction(25))
     return declared is not None and end < declared - float(step) / 2
+
+
+def _head(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(_HEAD)
 
 
 def _tail(path: Path) -> bytes:
@@ -47,26 +54,6 @@ def _tail(path: Path) -> bytes:
 def _indexed(stream: VideoStream) -> int:
     """The byte up to which the index of an .mp4 reaches; 0 where PyAV does not tell."""
     return max((entry.pos + entry.size for entry in getattr(stream, "index_entries", ())), default=0)
-
-
-def _stated(path: Path) -> int:
-    """The byte up to which a Matroska file should reach; 0 if it does not say, as what is sent while it is made."""
-    with path.open("rb") as file:
-        data = file.read(_HEAD)
-    at = end = 0
-    for _ in ("header", "segment"):
-        at = end + _width(data, end)
-        wide = _width(data, at)
-        stated = int.from_bytes(data[at : at + wide], "big") & (most := (1 << 7 * wide) - 1)
-        end = at + wide + stated
-        if stated == most:
-            return 0
-    return end
-
-
-def _width(data: bytes, at: int) -> int:
-    """Bytes of a number whose first byte tells by its first bit how many they are."""
-    return 9 - data[at].bit_length() if at < len(data) else 0
 
 
 def _declared_end(stream: VideoStream) -> float | None:
