@@ -94,7 +94,7 @@ class Fitted:
 
     def _require_numbers(self, found: Tensor, time: Tensor) -> None:
         """Finite parameters may still overflow on their way; while a fit goes on, that is for it to mend."""
-        if not self.network.training and bool(found.isnan().any()):
+        if not self.network.training and bool(found.sum().isnan()):
             raise BadInput(
                 f"what was fitted has no picture at {float(time[0]):g} s, only numbers that overflow; fit it again"
             )

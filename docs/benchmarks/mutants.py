@@ -103,6 +103,7 @@ TESTS = {
     "models/registry": "tasks/test_registry",
     "models/cwrnn/config": "core/models/test_cwrnn_sizes",
     "models/cwrnn/grid": "core/models/test_cwrnn_parts",
+    "models/cwrnn/layers": "core/models/test_cwrnn_parts",
     "models/cwrnn/recurrence": "core/models/test_cwrnn_parts",
     "models/cwrnn/compensation": "core/models/test_cwrnn_parts core/models/test_cwrnn",
     "models/cwrnn/network": "core/models/test_cwrnn_motion core/models/test_cwrnn",

@@ -14,7 +14,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from invr_core.models.cwrnn.recurrence import State, rescale_flow, resize, silence
+from invr_core.models.cwrnn.layers import Cell, Pointwise, mixed, silence
+from invr_core.models.cwrnn.recurrence import State, rescale_flow, resize
 from invr_core.sampling import warp
 
 YCC = ((0.299, 0.587, 0.114), (-0.168736, -0.331264, 0.5), (0.5, -0.418688, -0.081312))
@@ -33,19 +34,7 @@ class Anchor(NamedTuple):
 
 def to_ycc(rgb: Tensor) -> Tensor:
     """(B, 3, H, W) RGB -> luma and two chroma channels."""
-    return F.conv2d(rgb, rgb.new_tensor(YCC).view(3, 3, 1, 1))
-
-
-class Cell(nn.Module):
-    """A 3x3 layer, added to what came in. On a CPU it is faster than a depthwise and two pointwise ones."""
-
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        self.mix = nn.Conv2d(width, width, 3, padding=1)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(B, width, h, w) -> the same shape."""
-        return x + F.gelu(self.mix(x))
+    return mixed(rgb, rgb.new_tensor(YCC))
 
 
 class Refinement(nn.Module):
@@ -53,31 +42,28 @@ class Refinement(nn.Module):
 
     def __init__(self, channels: int, hidden: int = 16) -> None:
         super().__init__()
-        self.states = nn.Conv2d(4 * channels, hidden, 1)
+        self.states = Pointwise(4 * channels, hidden)
         self.enter = nn.Conv2d(8, hidden, 3, padding=1)
         self.mix = Cell(hidden)
-        self.leave = nn.Conv2d(hidden, 5, 1)
+        self.leave = Pointwise(hidden, 5)
         silence(self.leave)
 
-    def forward(
-        self, before: Tensor, after: Tensor, ahead: State, behind: State, reach: Tensor, size: tuple[int, int]
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """Flows to the anchor before and after, (B, 2, h, w) each, and the gate's logit, (B, 1, h, w).
+    def forward(self, luma: Tensor, state: State, reach: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
+        """Flows to the anchors before, then to those after, (2 B, 2, h, w), and the gate's logit, (B, 1, h, w).
 
         Args:
-            before, after: (B, 1, a, b) luma of the anchors.
-            ahead: come forward from the anchor before; behind: come back from the anchor after.
+            luma: (2 B, 1, a, b) of the anchors before, then of those after.
+            state: of the 2 B paths that have come from them.
             reach: (B, 1, 1, 1) in [0, 1]: how far the instant is from the anchor before. At an anchor the
                 correction of its flow is zero, by construction.
             size: (h, w) at which flows are corrected.
         """
-        to_before, to_after = rescale_flow(ahead.origin, size), rescale_flow(behind.origin, size)
-        old = _fetch(F.adaptive_avg_pool2d(before, size), to_before, size)
-        new = _fetch(F.adaptive_avg_pool2d(after, size), to_after, size)
-        states = torch.cat([ahead.appearance, ahead.motion, behind.appearance, behind.motion], 1)
-        seen = torch.cat([old, new, 4 * (old - new), 4 * (old - new).abs(), 0.1 * to_before, 0.1 * to_after], 1)
+        flows = rescale_flow(state.origin, size)
+        old, new = _fetch(F.adaptive_avg_pool2d(luma, size), flows, size).chunk(2)
+        states = torch.cat(torch.cat([state.appearance, state.motion], 1).chunk(2), 1)
+        seen = torch.cat([old, new, 4 * (old - new), 4 * (old - new).abs(), *(0.1 * flows).chunk(2)], 1)
         x = self.leave(self.mix(F.gelu(self.enter(seen) + resize(self.states(states), size))))
-        return to_before + reach * x[:, 0:2], to_after + (1 - reach) * x[:, 2:4], x[:, 4:5]
+        return flows + torch.cat([reach * x[:, 0:2], (1 - reach) * x[:, 2:4]]), x[:, 4:5]
 
 
 class Compensation(nn.Module):
@@ -98,26 +84,17 @@ class Compensation(nn.Module):
         self.without = without
         self.refine = Refinement(channels)
         self.enter = nn.Conv2d(12, width, 3, padding=1)
-        self.states = nn.Conv2d(2 * channels, width, 1)
-        self.detail = nn.Conv2d(detail, width, 1, bias=False)
+        self.states = Pointwise(2 * channels, width)
+        self.detail = Pointwise(detail, width, bias=False)
         self.cells = nn.Sequential(*(Cell(width) for _ in range(depth)))
-        self.leave = nn.Conv2d(width, 12, 1)
+        self.leave = Pointwise(width, 12)
 
-    def forward(
-        self,
-        before: Anchor,
-        after: Anchor,
-        ahead: State,
-        behind: State,
-        detail: Tensor,
-        reach: Tensor,
-        size: tuple[int, int],
-    ) -> Tensor:
+    def forward(self, anchors: Anchor, state: State, detail: Tensor, reach: Tensor, size: tuple[int, int]) -> Tensor:
         """Render.
 
         Args:
-            before, after: the anchors, at any resolution.
-            ahead, behind: the states that have come from them.
+            anchors: at any resolution: B before, then B after.
+            state: of the 2 B paths that have come from them.
             detail: (B, detail, H / 2, W / 2) the residual grid.
             reach: (B, 1, 1, 1) in [0, 1], see `Refinement`.
             size: (H, W) of the picture, even.
@@ -126,35 +103,44 @@ class Compensation(nn.Module):
             (B, 3, H, W).
         """
         if self.without == "backward":
-            after, behind, reach = before, ahead, 0 * reach
+            anchors, state, reach = Anchor(*map(_first, anchors)), State(*map(_first, state)), 0 * reach
         half, near = (size[0] // 2, size[1] // 2), (max(size[0] // NEAR, 1), max(size[1] // NEAR, 1))
         if self.without in ("refinement", "warp"):
-            to_before, to_after, logit = ahead.origin, behind.origin, torch.zeros_like(reach)
+            flows, logit = state.origin, torch.zeros_like(reach)
         else:
-            to_before, to_after, logit = self.refine(before.luma, after.luma, ahead, behind, reach, near)
-        old, new = _fetch_both(before, to_before, size), _fetch_both(after, to_after, size)
+            flows, logit = self.refine(anchors.luma, state, reach, near)
+        old, new = (Anchor(*sides) for sides in zip(*(x.chunk(2) for x in _fetched(anchors, flows, size)), strict=True))
         gate = torch.sigmoid(resize(logit, half) + torch.logit(reach))  # exactly 0 and 1 at the anchors
         luma = torch.lerp(old.luma, new.luma, resize(gate, size))
         chroma = torch.lerp(old.chroma, new.chroma, gate)
         bow = 4 * reach * (1 - reach)
         apart = [F.pixel_unshuffle(bow * (old.luma - new.luma).abs(), 2), bow * (old.chroma - new.chroma).abs()]
-        x = torch.cat([F.pixel_unshuffle(luma, 2), chroma, *apart], 1)
-        appearance = torch.lerp(ahead.appearance, behind.appearance, reach)
-        motion = torch.lerp(ahead.motion, behind.motion, reach)
-        states = resize(self.states(torch.cat([appearance, motion], 1)), half)
-        x = self.enter(x.contiguous(memory_format=torch.channels_last)) + states + self.detail(detail)
+        x = self.enter(_by_pixel(torch.cat([F.pixel_unshuffle(luma, 2), chroma, *apart], 1)))
+        ahead, behind = torch.cat([state.appearance, state.motion], 1).chunk(2)
+        states = torch.lerp(ahead, behind, reach)
+        x = x + resize(_by_pixel(self.states(states)), half) + self.detail(detail)
         picture = torch.cat([luma, resize(chroma, size)], 1) + F.pixel_shuffle(self.leave(self.cells(x)), 2)
-        return F.conv2d(picture, picture.new_tensor(RGB).view(3, 3, 1, 1))
+        return mixed(picture, picture.new_tensor(RGB))
 
 
-def _fetch_both(anchor: Anchor, flow: Tensor, size: tuple[int, int]) -> Anchor:
-    """An anchor brought along a flow: its luma to a picture of ``size``, its chroma to half of it.
+def _first(both: Tensor) -> Tensor:
+    """(2 B, …) with the first half in place of the second."""
+    return both.chunk(2)[0].repeat(2, 1, 1, 1)
+
+
+def _by_pixel(picture: Tensor) -> Tensor:
+    """The same, the channels of a pixel side by side in memory: on a CPU wide layers are several times as fast."""
+    return picture.contiguous(memory_format=torch.channels_last)
+
+
+def _fetched(anchors: Anchor, flows: Tensor, size: tuple[int, int]) -> Anchor:
+    """Anchors brought along flows: luma to a picture of ``size``, chroma to half of it.
 
     Bicubic, because bilinear luma is blurred the more the farther a position lies from the pixels' centres, and one
     anchor cannot be sharp enough for all the frames that it has to explain.
     """
     half = (size[0] // 2, size[1] // 2)
-    return Anchor(_fetch(anchor.luma, flow, size, "bicubic"), _fetch(anchor.chroma, flow, half))
+    return Anchor(_fetch(anchors.luma, flows, size, "bicubic"), _fetch(anchors.chroma, flows, half))
 
 
 def _fetch(picture: Tensor, flow: Tensor, size: tuple[int, int], mode: str = "bilinear") -> Tensor:

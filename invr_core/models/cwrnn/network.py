@@ -152,18 +152,11 @@ class CWRNNNetwork(Network):
         state = State.gather(states, torch.cat([step, config.rounds - 1 - step]), torch.cat([path, path + len(needed)]))
         start = torch.cat([place - rest, place - rest + config.stride])
         state, _ = self._advance(state, start, torch.cat([rest, rest - config.stride]), trust)
-        ahead, behind = state.halves()
         detail = self._detail(place, (self.padded[0] // 2, self.padded[1] // 2), trust)
         reach = _column(inside / config.steps, detail)
-        picture: Tensor = self.compensation(
-            Anchor(self.luma[segment], self.chroma[segment]),
-            Anchor(self.luma[segment + 1], self.chroma[segment + 1]),
-            ahead,
-            behind,
-            detail,
-            reach,
-            self.padded,
-        )
+        ends = torch.cat([segment, segment + 1])
+        anchors = Anchor(self.luma[ends], self.chroma[ends])
+        picture: Tensor = self.compensation(anchors, state, detail, reach, self.padded)
         return picture[:, :, : self.size[0], : self.size[1]]
 
     # -------------------------------------------------------------- motion

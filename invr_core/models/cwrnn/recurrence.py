@@ -8,10 +8,13 @@ length 0 changes nothing, so the path is continuous in time.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from invr_core.models.cwrnn.layers import Pointwise, silence
 from invr_core.sampling import warp
 
 HEAD_GAIN = 0.1
@@ -19,33 +22,21 @@ HEAD_GAIN = 0.1
 whole coarse pixels that throws the motion of the whole frame off within a few steps."""
 
 
-class State:
-    """Where a path has come to, for B paths.
+class State(NamedTuple):
+    """Where a path has come to, for B paths."""
 
-    Args:
-        appearance, motion: (B, C, h, w) recurrent states at the coarse scale.
-        origin: (B, 2, H, W) flow to the anchor the path began at, in pixels of the motion scale.
-    """
-
-    def __init__(self, appearance: Tensor, motion: Tensor, origin: Tensor) -> None:
-        self.appearance, self.motion, self.origin = appearance, motion, origin
+    appearance: Tensor
+    """(B, C, h, w) recurrent, at the coarse scale."""
+    motion: Tensor
+    """(B, C, h, w) recurrent, at the coarse scale."""
+    origin: Tensor
+    """(B, 2, H, W) flow to the anchor the path began at, in pixels of the motion scale."""
 
     @staticmethod
     def gather(states: list[State], step: Tensor, path: Tensor) -> State:
         """The states of chosen ``(step, path)`` pairs, each (M,)."""
 
-        def pick(tensors: list[Tensor]) -> Tensor:
-            return torch.stack(tensors)[step, path]
-
-        return State(
-            pick([s.appearance for s in states]), pick([s.motion for s in states]), pick([s.origin for s in states])
-        )
-
-    def halves(self) -> tuple[State, State]:
-        """The first half of the paths, and the second."""
-        parts = zip(self.appearance.chunk(2), self.motion.chunk(2), self.origin.chunk(2), strict=True)
-        first, second = (State(*part) for part in parts)
-        return first, second
+        return State(*(torch.stack(tensors)[step, path] for tensors in zip(*states, strict=True)))
 
 
 def resize(field: Tensor, size: tuple[int, int]) -> Tensor:
@@ -74,20 +65,14 @@ def compose(flow: Tensor, onward: Tensor) -> Tensor:
     return flow + warp(onward, flow)
 
 
-def silence(layer: nn.Conv2d) -> None:
-    """Let a layer say nothing at first."""
-    for parameter in layer.parameters():
-        nn.init.zeros_(parameter)
-
-
 class Update(nn.Module):
     """A bounded residual update: mixes over a 3x3 neighbourhood, then over channels."""
 
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__()
-        self.mix = nn.Conv2d(inputs, outputs, 1)
+        self.mix = Pointwise(inputs, outputs)
         self.spread = nn.Conv2d(outputs, outputs, 3, padding=1, groups=outputs)
-        self.out = nn.Conv2d(outputs, outputs, 1)
+        self.out = Pointwise(outputs, outputs)
 
     def forward(self, *inputs: Tensor) -> Tensor:
         """Inputs (B, C_i, h, w) stacked along channels -> (B, outputs, h, w) in [-1, 1]."""

@@ -7,9 +7,11 @@ from typing import Any, TypeVar
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from invr_core.models.cwrnn.compensation import RGB, Anchor, Compensation, Refinement, to_ycc
 from invr_core.models.cwrnn.grid import ResidualGrid, TemporalGrid
+from invr_core.models.cwrnn.layers import Pointwise
 from invr_core.models.cwrnn.recurrence import State, WarpRNN, compose, rescale_flow, resize, step_flow
 
 CHANNELS, DETAIL = 3, 2
@@ -102,21 +104,18 @@ def test_ways_are_put_together_from_where_the_first_lands() -> None:
     assert torch.allclose(whole[1], torch.tensor(-2.0), atol=1e-6)
 
 
-def test_states_are_gathered_by_step_and_path_and_halved() -> None:
+def test_states_are_gathered_by_step_and_path() -> None:
     states = [state(seed, paths=6) for seed in range(3)]
     chosen = State.gather(states, torch.tensor([2, 0]), torch.tensor([1, 3]))
     for name in ("appearance", "motion", "origin"):
         picked, expected = getattr(chosen, name), [getattr(states[2], name)[1], getattr(states[0], name)[3]]
         assert torch.equal(picked, torch.stack(expected))
-        first, second = (getattr(half, name) for half in states[0].halves())
-        assert torch.equal(torch.cat([first, second]), getattr(states[0], name)) and len(first) == len(second) == 3
 
 
 def carried(without: str, amount: float, flow: Tensor, **changes: Tensor) -> tuple[State, State]:
     """A state, and the same after a step."""
     cell, begin = drawn(WarpRNN(CHANNELS, DETAIL, without)), state()
-    for name, change in changes.items():
-        setattr(begin, name, getattr(begin, name) + change)
+    begin = begin._replace(**{name: getattr(begin, name) + change for name, change in changes.items()})
     detail = torch.full((1, DETAIL, 4, 6), 0.5)
     return begin, cell(begin, flow, detail, column(amount))
 
@@ -164,8 +163,9 @@ def anchors() -> tuple[Anchor, Anchor]:
 
 def rendered(network: Compensation, reach: float, before: Anchor, after: Anchor, **options: Any) -> Tensor:
     ahead, behind = options.get("ahead", state(1)), options.get("behind", state(2))
+    anchors, states = (map(torch.cat, zip(*pair, strict=True)) for pair in ((before, after), (ahead, behind)))
     detail = torch.full((1, DETAIL, 4, 6), 0.5)
-    picture: Tensor = network(before, after, ahead, behind, detail, column(reach), (8, 12))
+    picture: Tensor = network(Anchor(*anchors), State(*states), detail, column(reach), (8, 12))
     return picture
 
 
@@ -192,8 +192,7 @@ def test_between_anchors_either_counts_by_its_nearness(reach: float) -> None:
 def test_an_anchor_is_fetched_along_the_flow_to_it() -> None:
     before, after = anchors()
     textured = Anchor(torch.rand(1, 1, 8, 12, generator=torch.Generator().manual_seed(0)), before.chroma)
-    ahead = state(1)
-    ahead.origin = torch.tensor([2.0, 0.0]).view(1, 2, 1, 1).expand(1, 2, 8, 12)
+    ahead = state(1)._replace(origin=torch.tensor([2.0, 0.0]).view(1, 2, 1, 1).expand(1, 2, 8, 12))
     shown = to_ycc(rendered(silent(), 0.0, textured, after, ahead=ahead))[:, :1]
     assert torch.allclose(shown[..., 2:8], textured.luma[..., 4:10], atol=1e-5)
 
@@ -237,25 +236,32 @@ def test_what_is_left_out_of_the_compensation(without: str) -> None:
 
 
 def test_the_correction_of_a_flow_is_none_at_its_own_anchor() -> None:
-    refine, ahead, behind = drawn(Refinement(CHANNELS)), state(1), state(2)
-    before, after = (anchor.luma for anchor in anchors())
-    size = (4, 6)
-    bare = rescale_flow(ahead.origin, size), rescale_flow(behind.origin, size)
-    found = {reach: refine(before, after, ahead, behind, column(reach), size) for reach in (0.0, 0.5, 1.0)}
-    assert torch.equal(found[0.0][0], bare[0]) and torch.equal(found[1.0][1], bare[1])
+    refine, states, size = drawn(Refinement(CHANNELS)), state(1, paths=2), (4, 6)
+    luma = torch.cat([anchor.luma for anchor in anchors()])
+    bare = rescale_flow(states.origin, size)
+    found = {reach: refine(luma, states, column(reach), size) for reach in (0.0, 0.5, 1.0)}
+    assert torch.equal(found[0.0][0][0], bare[0]) and torch.equal(found[1.0][0][1], bare[1])
     for side, whole in ((0, 1.0), (1, 0.0)):
-        correction, half = found[whole][side] - bare[side], found[0.5][side] - bare[side]
+        correction, half = (found[reach][0][side] - bare[side] for reach in (whole, 0.5))
         assert float(correction.abs().max()) > 0.05 and torch.allclose(half, correction / 2, atol=1e-6)
-    assert tuple(found[0.5][2].shape) == (1, 1, 4, 6)
+    assert tuple(found[0.5][1].shape) == (1, 1, 4, 6)
     assert not Refinement(CHANNELS).leave.weight.any()
 
 
 def test_what_the_refinement_says_is_added_to_the_flows() -> None:
-    refine, ahead, behind = drawn(Refinement(CHANNELS)), state(1), state(2)
+    refine, states = drawn(Refinement(CHANNELS)), state(1, paths=2)
     refine.leave.weight.zero_()
     refine.leave.bias = nn.Parameter(torch.tensor([1.0, 2.0, 3.0, 4.0, 5.0]), requires_grad=False)
-    before, after = (anchor.luma for anchor in anchors())
-    to_before, to_after, logit = refine(before, after, ahead, behind, column(0.25), (8, 12))
-    assert torch.allclose(to_before - ahead.origin, torch.tensor([0.25, 0.5]).view(2, 1, 1), atol=1e-6)
-    assert torch.allclose(to_after - behind.origin, torch.tensor([2.25, 3.0]).view(2, 1, 1), atol=1e-6)
+    luma = torch.cat([anchor.luma for anchor in anchors()])
+    flows, logit = refine(luma, states, column(0.25), (8, 12))
+    assert torch.allclose(flows[0] - states.origin[0], torch.tensor([0.25, 0.5]).view(2, 1, 1), atol=1e-6)
+    assert torch.allclose(flows[1] - states.origin[1], torch.tensor([2.25, 3.0]).view(2, 1, 1), atol=1e-6)
     assert torch.equal(logit, torch.full((1, 1, 8, 12), 5.0))
+
+
+def test_a_layer_over_pixels_is_what_a_convolution_of_one_pixel_is() -> None:
+    layer, bare = drawn(Pointwise(3, 5)), drawn(Pointwise(3, 5, bias=False))
+    picture = torch.randn(2, 3, 4, 6, generator=torch.Generator().manual_seed(1))
+    for given in (picture, picture.contiguous(memory_format=torch.channels_last)):
+        for each in (layer, bare):
+            assert torch.allclose(each(given), F.conv2d(given, each.weight, each.bias), atol=1e-5)

@@ -201,7 +201,7 @@ def test_weights_start_as_published() -> None:
     for module in network.decoder.modules():
         if isinstance(module, torch.nn.Conv2d):
             bound = (module.in_channels * module.kernel_size[0] ** 2) ** -0.5
-            largest = max(float(value.abs().max()) for value in module.parameters())
+            largest = max(float(value.detach().abs().max()) for value in module.parameters())
             assert 0.8 * bound < largest <= bound
             assert float(module.weight.min()) < 0 < float(module.weight.max())
 
