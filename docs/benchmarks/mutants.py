@@ -87,6 +87,7 @@ TESTS = {
     "io/hevc": "core/test_io_deep",
     "io/decode": "core/test_io_decode core/test_io_bad_clips",
     "io/encode": "core/test_io_deep core/test_io_save",
+    "io/gif": "core/test_io_save",
     "io/saving": "core/test_io_save",
     "io/scratch": "core/test_io_scratch",
     "io/targets": "core/test_io_targets",

@@ -14,7 +14,8 @@ from av.error import FFmpegError
 from invr_core.atomic import atomic_file, atomic_folder
 from invr_core.errors import BadInput, BadOutput
 from invr_core.io.beside import Beside
-from invr_core.io.encode import FFV1, GIF, H264, Encoder
+from invr_core.io.encode import FFV1, H264, Encoder
+from invr_core.io.gif import GIF
 from invr_core.io.graph import Pixels
 from invr_core.io.hevc import HEVC, LEAST, has_x265
 from invr_core.io.notes import Note, silent
