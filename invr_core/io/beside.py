@@ -97,8 +97,8 @@ class Beside:
 
     @property
     def rates(self) -> list[int]:
-        """Samples per second of each sound."""
-        return [stream.rate for stream in self._wanted if isinstance(stream, AudioStream)]
+        """Samples per second of each sound of which that is known: a stream without a packet may have none."""
+        return [stream.rate for stream in self._wanted if isinstance(stream, AudioStream) and stream.rate]
 
     @property
     def own_tags(self) -> bool:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import io
 import re
+import struct
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import cv2
@@ -103,7 +104,9 @@ def _shallow(data: bytes, path: Path) -> Pixels:
         if data.startswith(_JPEG) and jpeg_scans(data) > MOST_SCANS:
             raise BadFile(f"{path} is drawn in more than {MOST_SCANS} passes, made to take for ever; save it anew")
         image.load()
-        upright = ImageOps.exif_transpose(image)
+        upright: Image.Image = image
+        with suppress(struct.error):  # what says how it was held is damaged: most pictures are upright
+            upright = ImageOps.exif_transpose(image)
         return np.asarray(upright.convert("RGBA" if upright.has_transparency_data else "RGB"))
 
 

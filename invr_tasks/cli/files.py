@@ -95,6 +95,8 @@ def check_outputs(
     for index, output in enumerate(outputs):
         if any(_same(output, other) for other in [*inputs, *outputs[:index]]):
             raise BadOutput(f"{output} is named twice on this command line; write to another name")
+        if run is not None and not is_url(output) and Path(run).resolve() in Path(output).resolve().parents:
+            raise BadOutput(f"{output} lies within {run}, where the run is kept; write to another folder")
 
 
 def _check_frames(path: str) -> None:

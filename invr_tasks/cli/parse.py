@@ -11,7 +11,7 @@ import os
 import re
 import typing
 from collections.abc import Callable, Iterator, Sequence
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal, InvalidOperation, Overflow
 from typing import Annotated, Any, TypeVar
 
 import tyro
@@ -20,6 +20,8 @@ from tyro.constructors import ConstructorRegistry, PrimitiveConstructorSpec, Pri
 from invr_core.errors import BadInput
 
 T = TypeVar("T")
+MOST = 10**15
+"""From which on a count is a slip."""
 
 
 class UsageError(BadInput):
@@ -98,9 +100,9 @@ def count(text: str) -> int:
     factor = {"k": 1000, "M": 1_000_000}.get(text[-1:].replace("K", "k").replace("m", "M"), 1)
     try:
         value = Decimal(text if factor == 1 else text[:-1]) * factor
-    except InvalidOperation:
+    except (InvalidOperation, Overflow):
         value = Decimal("nan")
-    if not (value.is_finite() and value > 0 and value == int(value)):
+    if not (value.is_finite() and 0 < value < MOST and value == int(value)):
         raise UsageError(f"{text!r} is not a positive count such as 3M, 350k or 3000000")
     return int(value)
 
@@ -115,7 +117,7 @@ def size(text: str) -> tuple[int, int]:
         >>> size("640x360")
         (360, 640)
     """
-    found = re.fullmatch(r"(\d+)[xX×](\d+)", text)
+    found = re.fullmatch(r"(\d{1,9})[xX×](\d{1,9})", text)
     if not found or not (int(found[1]) and int(found[2])):
         raise UsageError(f"{text!r} is not a width and height such as 640x360")
     return int(found[2]), int(found[1])

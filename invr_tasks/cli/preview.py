@@ -8,7 +8,7 @@ from typing import Any
 from invr_core.errors import BadInput, OutOfSpan
 from invr_core.fitting import FitConfig, Progress, solved_for
 from invr_core.models.base import ModelConfig
-from invr_core.shots import cuts_at
+from invr_core.shots import SLACK, cuts_at
 from invr_tasks.part_fits import Orders
 from invr_tasks.preview import Planned, Took, excerpt, forecast, planned, shortened
 from invr_tasks.run import OnStep, prepare, renewed
@@ -75,7 +75,7 @@ class Preview:
     def cuts(self, given: tuple[float, ...]) -> tuple[float, ...]:
         """Those of these seconds that are in the excerpt."""
         first, last = self.source.video.span
-        return tuple(second for second in given if first < second <= last)
+        return tuple(second for second in given if first < second - SLACK <= last)
 
     def told(self, result: Joined, rendering: float, reading: float) -> str:
         """What the whole would take, in a line.

@@ -51,13 +51,14 @@ def query(arguments: list[str]) -> int:
     from invr_tasks.cli.files import check_outputs
     from invr_tasks.cli.progress import Reporter
     from invr_tasks.cli.wrote import wrote
+    from invr_tasks.stores import whole
     from invr_tasks.task import as_video
 
     check_outputs([parsed.file], parsed.output)
     rep = load(parsed.file, parsed.device)
     video = as_video(rep, _asked(parsed, rep))
-    with Reporter(parsed.quiet) as reporter:
-        save_video(reporter.watched(video), parsed.output, reporter.note)
+    with Reporter(parsed.quiet) as reporter, whole(parsed.output) as here:
+        save_video(reporter.watched(video), here[parsed.output], reporter.note)
     wrote(parsed.quiet, parsed.output, video, time.monotonic() - started)
     return 0
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +17,7 @@ from invr_tasks.cli.options import task_command, task_config
 from invr_tasks.cli.parse import UsageError, parse
 
 if TYPE_CHECKING:
+    from invr_core.atomic import Together
     from invr_core.video import Video
     from invr_tasks.cli.files import Further
     from invr_tasks.cli.noted import Noted
@@ -85,7 +86,6 @@ def run_one(
     started = time.monotonic()
     from torch import set_num_threads
 
-    from invr_core.atomic import Together
     from invr_core.device import resolve
     from invr_core.storage import load
     from invr_tasks.cli.cutting import cuts_of
@@ -101,7 +101,6 @@ def run_one(
     from invr_tasks.run import default_model
     from invr_tasks.run import run as run_task
     from invr_tasks.shots import run_shots
-    from invr_tasks.stores import whole
 
     extras = further_inputs(task, parsed)
     stored = [path for path in (parsed.file.rep, parsed.truth) if path]
@@ -120,8 +119,7 @@ def run_one(
     with (
         _goes_on(kept),
         Reporter(parsed.quiet) as reporter,
-        whole(*others, parsed.output) as here,
-        Together(*(Path(here[path]) for path in (parsed.output, *others))) as outputs,
+        _places(parsed.output, others) as (here, outputs),
     ):
         if kept is not None:
             kept.tell = reporter.note
@@ -192,6 +190,22 @@ def run_one(
         print(noted.sureness.told())
     if preview and not parsed.quiet:
         print(preview.told(result, rendering - (preview.fitting - fitting), opened - started))
+
+
+@contextmanager
+def _places(answer: str, others: list[str]) -> Iterator[tuple[Mapping[str | None, str], Together]]:
+    """Where to write what goes where, and all of it that stays here; at the end it is put in place, the answer last."""
+    from invr_core.atomic import Together
+    from invr_tasks.stores import is_url, whole
+
+    together = Together(*(Path(path) for path in (answer, *others) if not is_url(path)))
+    with ExitStack() as ends:
+        if not is_url(answer):
+            ends.enter_context(together)
+        here = ends.enter_context(whole(*others, answer))
+        if is_url(answer):
+            ends.enter_context(together)
+        yield here, together
 
 
 def _write(

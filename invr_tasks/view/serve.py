@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import threading
 import webbrowser
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -80,7 +81,7 @@ def serve(
     )
     tell(f"{opened.name} is shown at {address} (Ctrl-C ends it)")
     if browser:
-        webbrowser.open(address)
+        threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()  # one in a terminal waits for us
     try:
         with held:
             uvicorn.Server(config).run(sockets=[held])

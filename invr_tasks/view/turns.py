@@ -68,6 +68,8 @@ class Turns:
     async def take(self, lane: str, key: Hashable, work: Callable[[], bytes]) -> bytes:
         """Wait for a turn, and do the work; or answer at once with what is kept.
 
+        Who is cancelled no longer waits, but work that has begun goes on, has its turn to itself, and is kept.
+
         Args:
             lane: who asks. Of those waiting in one lane only the newest gets a turn.
             key: of the work.
@@ -84,10 +86,23 @@ class Turns:
             self._newest.popitem(last=False)
         if (found := self._kept.get(key)) is not None:
             return found
-        async with self._turn:
-            if self._newest.get(lane) != ticket:
-                raise Superseded("something newer was asked for")
-            if (found := self._kept.get(key)) is None:
-                found = await to_thread.run_sync(work)
-                self._kept.put(key, found)
+        await self._turn.acquire()
+        newer, found = self._newest.get(lane) != ticket, self._kept.get(key)
+        if newer or found is not None:
+            self._turn.release()
+        if newer:
+            raise Superseded("something newer was asked for")
+        if found is not None:
             return found
+        self._working = asyncio.ensure_future(self._do(key, work))
+        self._working.add_done_callback(lambda done: done.cancelled() or done.exception())  # whoever asked may be gone
+        return await asyncio.shield(self._working)
+
+    async def _do(self, key: Hashable, work: Callable[[], bytes]) -> bytes:
+        """Do the work, whether or not somebody still waits for it: no thread can be stopped, and there is one only."""
+        try:
+            found = await to_thread.run_sync(work)
+            self._kept.put(key, found)
+            return found
+        finally:
+            self._turn.release()

@@ -265,6 +265,22 @@ def test_sound_that_is_cut_off_is_copied_as_far_as_it_goes(tmp_path: Path) -> No
     assert len(open_video(tmp_path / "out.mkv")) == 50
 
 
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
+def test_a_sound_without_a_packet_is_left_out_and_told(tmp_path: Path, suffix: str) -> None:
+    """As a transport stream may list one that is never sent; nothing is known of it then."""
+    source, target = tmp_path / "in.ts", tmp_path / f"out{suffix}"
+    with av.open(str(source), "w") as file:
+        pictures = file.add_stream("mpeg2video", rate=25)
+        pictures.width, pictures.height, pictures.pix_fmt = 64, 48, "yuv420p"
+        file.add_stream("aac", rate=48000)
+        for _ in range(5):
+            file.mux(pictures.encode(av.VideoFrame(64, 48, "yuv420p")))
+        file.mux(pictures.encode(None))
+    notes: list[str] = []
+    save_video(open_video(source), target, notes.append, beside=source)
+    assert len(open_video(target)) == 5 and any("the sound" in note for note in notes)
+
+
 def test_packets_out_of_order_are_left_out_and_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = sounding(tmp_path / "in.mp4", sound="ac3")
     from invr_core.io import beside

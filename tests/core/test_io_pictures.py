@@ -69,6 +69,13 @@ def test_jpeg_is_turned_upright(tmp_path: Path) -> None:
     assert picture[-8:].max() < 5
 
 
+@pytest.mark.parametrize("suffix", [".png", ".webp"])
+def test_a_picture_whose_exif_is_damaged_is_read_as_it_lies(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"a{suffix}"
+    Image.fromarray(SHALLOW).save(path, exif=b"Exif\x00\x00II*\x00\x08", lossless=True)
+    assert np.array_equal(whole(path), SHALLOW)
+
+
 @pytest.mark.parametrize("colours", [SHALLOW, DEEP], ids=["8", "16"])
 def test_alpha_must_hide_nothing(tmp_path: Path, colours: np.ndarray) -> None:
     opaque, clear = alpha(colours, np.iinfo(colours.dtype).max), alpha(colours, 0)

@@ -109,6 +109,8 @@ def test_fit_writes_one_file(invr: Any, fits: Any, clip: str) -> None:
     [
         (["in.mkv", "a.mkv"], "a.mkv: what is fitted is saved to a name that ends in .invr"),
         (["gone.mkv", "a.invr"], "gone.mkv"),
+        (["in.mkv", "a.invr", "--params", "1e9999999"], "'1e9999999' is not a positive count"),
+        (["in.mkv", "a.invr", "--params", "1e99999"], "'1e99999' is not a positive count"),
         (["in.mkv", "a.invr", "--steps", "-3"], "--steps must be at least 1"),
     ],
 )
@@ -144,6 +146,7 @@ def test_query_size_and_region(invr: Any, stored: str) -> None:
         (["clip.invr", "a.mkv", "--times", "nan"], "finite seconds"),
         (["clip.invr", "a.mkv", "--fps", "5", "--part", "blue"], "clip.invr has no part 'blue'; it has full"),
         (["clip.invr", "a.mkv", "--fps", "5", "--size", "48"], "'48' is not a width and height such as 640x360"),
+        (["clip.invr", "a.mkv", "--fps", "5", "--size", "1x" + "9" * 5000], "is not a width and height"),
         (["clip.invr", "a.mkv", "--fps", "5", "--size", "0x3"], "'0x3' is not a width and height"),
         (["clip.invr", "a.mkv", "--fps", "5", "--size", "9000000x9000000"], "would fit"),
         (["clip.invr", "a.mkv", "--fps", "5", "--region", "0,0,2,1"], "leaves the frame"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +76,17 @@ def test_cuts_outside_the_excerpt_are_no_matter(invr: Any, fits: Any, wide: None
     options = ["--preview", "0.2", "--quiet", "--cuts", "0.12,0.4,0.6"]
     assert invr("run", "fakeslow", "wide.mkv", "out.mkv", *options) == (0, "", "")
     assert [len(call[0].video) for call in fits.calls] == [3, 3]
+
+
+def test_a_cut_in_milliseconds_is_met_at_the_border_as_anywhere(invr: Any, fits: Any, make_video: Make) -> None:
+    """Two thirds of a second are told as 0.667 s: no cut, where the excerpt begins. One frame by itself is not fitted."""
+    video = replace(make_video(80, 16, 24), times=torch.arange(80, dtype=torch.float64) / 30)
+    video.save("thirds.mkv")
+    options = ["--preview", "1.3", "--quiet", "--cuts"]
+    for cuts, lengths in (("0.667", [40]), ("0.7", [39]), ("1.967", [39]), ("2.0", [40])):
+        fits.calls.clear()
+        assert invr("run", "fakeslow", "thirds.mkv", "out.mkv", *options, cuts) == (0, "", ""), cuts
+        assert [len(call[0].video) for call in fits.calls] == lengths, cuts
 
 
 def test_it_has_no_sound_and_says_nothing_if_it_is_to_be_quiet(invr: Any, fits: Any) -> None:

@@ -353,6 +353,7 @@ def test_two_processes_do_not_work_on_one_run(invr: Any, kept: None) -> None:
         (["--keep", "taken"], "taken exists, and is no empty folder; name another one"),
         (["--keep", "in.mkv"], "in.mkv is named twice on this command line"),
         (["--keep", "out.mkv"], "out.mkv is named twice on this command line"),
+        (["--keep", "."], "out.mkv lies within ., where the run is kept; write to another folder"),
         (["--keep", "none/RUN"], "the folder none is missing, or not yours to write to"),
         (["--keep", "begun"], "begun holds a run already: `invr resume begun` goes on with it, or name another"),
         (["--keep", "RUN", "--rep", "a.invr"], "--rep leaves out the fit, so --keep would have no effect"),

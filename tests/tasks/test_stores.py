@@ -213,6 +213,30 @@ def test_a_store_that_fails_leaves_no_answer_and_what_was_there(
         Path(here["ship://far/taken.mp4"]).write_text("new")
 
 
+def test_frames_of_what_was_fitted_go_to_a_url_too(invr: Any, fits: Any, stored: str) -> None:
+    code, out, _ = invr("query", stored, "ship://far/frames.mkv", "--times", "0.02,0.1")
+    assert code == 0 and out.startswith("wrote ship://far/frames.mkv: 2 frames")
+    assert len(open_video("far/frames.mkv")) == 2 and not Path("ship:").exists()
+
+
+@pytest.mark.parametrize("report", ["ship://far/page.html", "page.html"])
+def test_an_answer_is_there_only_if_all_that_was_asked_for_is(
+    invr: Any, fits: Any, clips: None, report: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    places: list[str] = []
+    put, place = stores._put, Path.replace
+    monkeypatch.setattr(stores, "_put", lambda file, url: (put(file, url), places.append(url)))
+    monkeypatch.setattr(Path, "replace", lambda self, to: (places.append(Path(to).name), place(self, to))[1])
+    answer = "out.mp4" if report.startswith("ship") else "ship://far/out.mp4"
+    assert invr("run", "fakeslow", "clips/1.mkv", answer, "--report", report, "--quiet")[0] == 0
+    assert places.index(report) < places.index(answer)
+    Path("leak").touch()
+    if not answer.startswith("ship"):
+        Path(answer).unlink()
+        assert invr("run", "fakeslow", "clips/1.mkv", answer, "--report", report, "--quiet")[0] == 2
+        assert not Path(answer).exists()
+
+
 def test_nothing_is_put_if_the_work_fails(invr: Any, fits: Any, clips: None) -> None:
     fits.error = ZeroDivisionError("one of ours")
     code, out, _ = invr("batch", "fakeslow", "clips", "--into", "ship://far")

@@ -250,7 +250,7 @@ async function begin() {
   one("right").value = names.includes("source") ? "full" : names[Math.min(1, names.length - 1)];
   one("speed").append(...SPEEDS.map((speed) => new Option(speed === 1 ? "real time" : `1/${1 / speed}`, speed)));
   one("time").max = Math.round(((last - first) / facts.step) * FINE);
-  for (const time of facts.frames) {
+  for (const time of facts.frames.filter((_, index) => index % facts.every === 0)) {
     const tick = document.createElement("i");
     tick.style.left = `${(100 * (time - first)) / (last - first || 1)}%`;
     one("ticks").append(tick);

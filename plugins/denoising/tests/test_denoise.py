@@ -83,6 +83,16 @@ def test_a_clean_clip_stays_as_it_is() -> None:
     assert psnr(shown, video.frames()) > 36
 
 
+def test_a_clip_without_any_noise_is_its_own_answer_whatever_the_model_shows() -> None:
+    """As drawn ones are: flat but for a few edges."""
+    video = Video.of(torch.zeros(7, 3, *SIZE, dtype=torch.uint8), TIMES)
+    frames = video.frames()
+    frames[:, :, 8:16, 10:30] = 1.0
+    result = run(denoise(), Source(Video.of(frames, TIMES)), rep=MovingDisc(SIZE), confidence=True)
+    assert torch.equal(result.video.frames(), frames)
+    assert result.confidence is not None and float(result.confidence.frames().min()) == 1
+
+
 @pytest.mark.parametrize("value", [0.0, 0.5, 1.0])
 def test_a_clip_of_one_colour_stays_so(value: float) -> None:
     """No noise at all is nothing to divide by."""

@@ -125,6 +125,17 @@ def test_the_nearest_frame_that_shows_a_pixel_counts_most() -> None:
     assert shown[2, :, 21, 21].tolist() == pytest.approx([0.1] * 3, abs=0.05)
 
 
+@pytest.mark.parametrize(("model", "hidden"), [(Still, range(2, 5)), (Motionless, range(3, 4))])
+def test_a_frame_of_which_nothing_is_known_shows_what_the_model_does(model: type[Still], hidden: range) -> None:
+    """All of it is hidden, and nothing comes from so far, or without motion."""
+    video = Video.of(torch.full((7, 3, *SIZE), 0.8), TIMES)
+    mask = torch.zeros(7, 1, *SIZE)
+    mask[hidden] = 1
+    shown = run(Inpaint(InpaintConfig(reach=1)), source(mask, 0.0, video), rep=model(SIZE)).video.frames()
+    assert torch.allclose(shown[3], torch.tensor(0.5), atol=1e-3)
+    assert torch.equal(shown[:2], video.frames()[:2])
+
+
 def test_what_is_never_visible_is_guessed_from_around_it_whatever_the_model_shows() -> None:
     """A model without motion shows grey; the clip is brighter all around, and so is the hole then."""
     video = Video.of(torch.full((7, 3, *SIZE), 0.8), TIMES)

@@ -230,6 +230,7 @@ def test_without_any_path_the_representation_is_shown() -> None:
 def test_pictures_that_are_all_alike_can_be_weighed() -> None:
     shares = _least(np.ones((4, 4)) - 1e-7 * np.eye(4))
     assert sum(shares) == pytest.approx(1) and min(shares) >= 0
+    assert _least(np.zeros((4, 4))) == [0.25] * 4  # nothing but black was ever shown
 
 
 def test_only_what_is_wanted_is_looked_for() -> None:

@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -224,6 +225,12 @@ def test_the_facts_say_what_there_is(client: TestClient) -> None:
     assert facts["step"] == pytest.approx(0.2) and len(facts["frames"]) == 11
 
 
+def test_of_many_frames_each_is_known_and_some_are_marked(opened: Opened) -> None:
+    opened.frames = [index / 25 for index in range(1501)]
+    facts = opened.facts()
+    assert facts["frames"] == opened.frames and facts["every"] == 3
+
+
 @pytest.mark.parametrize("part", ["full", "structured", "residual", "motion", "confidence", "source"])
 def test_a_detail_is_a_crop_of_the_whole_at_that_size(client: TestClient, part: str) -> None:
     whole = pixels(client.get(f"/frame?t=0.73&part={part}&width=240"))
@@ -307,6 +314,32 @@ def test_work_is_done_one_at_a_time_and_what_is_kept_is_not_done_again() -> None
     assert most == 1 and count == 3
 
 
+def test_work_that_nobody_waits_for_any_more_still_has_its_turn_to_itself() -> None:
+    busy, most = 0, 0
+    go = threading.Event()
+
+    def work() -> bytes:
+        nonlocal busy, most
+        busy += 1
+        most = max(most, busy)
+        go.wait(10)
+        busy -= 1
+        return b"x"
+
+    async def ask() -> bytes:
+        turns = Turns()
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.05):
+                await turns.take("a", 1, work)
+        other = asyncio.create_task(turns.take("b", 2, work))
+        await asyncio.sleep(0.05)
+        go.set()
+        await other
+        return await turns.take("a", 1, lambda: b"not kept")
+
+    assert asyncio.run(ask()) == b"x" and most == 1
+
+
 def test_what_is_kept_is_bounded_in_bytes() -> None:
     kept = Kept(10)
     for number in range(100):
@@ -385,6 +418,27 @@ def test_it_listens_on_this_machine_alone_and_ends_with_ctrl_c(invr: Any, stored
             process.send_signal(2)
             _, err = process.communicate(timeout=60)
     assert "Traceback" not in err, err
+
+
+def test_a_browser_that_is_waited_for_gets_its_page(invr: Any, stored: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As those in a terminal are."""
+    Path("look.py").write_text(
+        "import sys, urllib.request, pathlib\n"
+        "page = urllib.request.urlopen(sys.argv[1], timeout=50).read()\n"
+        "pathlib.Path('seen.part').write_bytes(page)\n"
+        "pathlib.Path('seen.part').rename('seen')\n"
+    )
+    monkeypatch.setenv("BROWSER", f"{sys.executable} look.py %s")
+    command = [sys.executable, "-c", "import sys; from invr_tasks.cli import main; sys.exit(main())"]
+    with subprocess.Popen([*command, "view", stored, "--device", "cpu"], stderr=subprocess.PIPE, text=True) as process:
+        try:
+            until = time.monotonic() + 60
+            while not Path("seen").exists() and time.monotonic() < until:
+                time.sleep(0.05)
+        finally:
+            process.send_signal(2)
+            _, err = process.communicate(timeout=60)
+    assert "<html" in Path("seen").read_text(), err
 
 
 def _addresses() -> list[str]:

@@ -131,12 +131,13 @@ class Carried:
         return motion.flow.cpu(), motion.confidence.cpu()
 
     def _mixed(self, index: int, one: Filling, other: Filling) -> Filling:
-        """Both ways together, and what neither brought guessed from around it."""
+        """Both ways together, and what neither brought guessed from around it; where nothing is, left as it was."""
         ages = torch.stack([one.ages, other.ages])
         weights = torch.where(ages < NEVER, ages.clamp(min=1) ** -2, 0)
         total = weights.sum(0)
         values = (weights[0] * one.values + weights[1] * other.values) / total.clamp(min=1e-12)
         came = total > 0
+        values = torch.where(came, values, one.values)
         if not bool(came.all()):
             hole = self.hole(index)
             picture = _put(self.video.read([index]), hole, values)

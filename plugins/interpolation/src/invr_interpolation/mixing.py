@@ -161,6 +161,8 @@ def _missed(truth: Tensor, others: Sequence[Voice], lone: Voice, gap: Gap) -> Te
 def _least(product: NDArray[np.float64]) -> list[float]:
     """The shares w >= 0, adding up to 1, for which w' product w is least."""
     count = len(product)
+    if not product.any():  # none of them ever missed
+        return [1 / count] * count
     values, vectors = np.linalg.eigh(product)  # of full rank or not: two kernels may show the same
     root = (vectors * np.sqrt(values.clip(min=0))).T
     firm = 1e3 * float(np.sqrt(np.trace(product)))
