@@ -1,7 +1,7 @@
 """The source's own pixels, brought along the fitted motion to any instant, with validity.
 
-The representation explains, the source supplies the detail: a network's picture has passed a bottleneck of a few
-hundred thousand numbers, the given frames have not. Every task that wants detail gathers it here.
+The representation explains, the source supplies the detail: a network's picture has passed a bottleneck of some
+hundred thousand to ten million numbers, the given frames have not. A task that wants their detail can gather it here.
 """
 
 from __future__ import annotations

@@ -92,7 +92,7 @@ class Network(nn.Module, ABC):
     """
 
     parts: ClassVar[frozenset[str]] = frozenset({"full"})
-    """What can be shown. One that offers "structured" offers "residual" too: `Fitted` takes it as the difference."""
+    """What can be shown. One that has "structured" names "residual" too: `Fitted` takes that as the difference."""
 
     @abstractmethod
     def forward(self, times: Tensor, part: str = "full") -> Tensor:

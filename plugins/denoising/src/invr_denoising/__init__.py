@@ -1,4 +1,4 @@
-"""A clean version of a noisy clip: averages along the fitted motion, the noise level estimated from the clip."""
+"""A clean version of a noisy clip: like patches along the fitted motion, the noise level estimated from the clip."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class DenoiseConfig:
     noise: Noise = "auto"
     """The kind of noise; auto tells it from the clip. Its level is always estimated."""
     reach: int = 6
-    """How many frames before and after each one are averaged, at most."""
+    """In how many frames before and after each one the same thing is looked for, at most."""
 
     def __post_init__(self) -> None:
         if self.noise not in (kinds := get_args(Noise)):
@@ -80,7 +80,7 @@ class Denoise(Task[DenoiseConfig]):
         return Query(source.video.times)
 
     def render(self, rep: Representation, source: Source) -> Video:
-        """Each frame as an average of its neighbours, carried to it, that agree with it."""
+        """Each frame of what it and its neighbours, carried to it, show alike; without any noise, as it is."""
         return frame_by_frame(source.video, self._drawn(rep, source, False))
 
     def with_confidence(self, rep: Representation, source: Source) -> Video:
