@@ -79,7 +79,7 @@ def test_cuts_outside_the_excerpt_are_no_matter(invr: Any, fits: Any, wide: None
 
 
 def test_a_cut_in_milliseconds_is_met_at_the_border_as_anywhere(invr: Any, fits: Any, make_video: Make) -> None:
-    """Two thirds of a second are told as 0.667 s: no cut, where the excerpt begins. One frame by itself is not fitted."""
+    """Two thirds of a second are told as 0.667: no cut where the excerpt begins; one frame by itself is not fitted."""
     video = replace(make_video(80, 16, 24), times=torch.arange(80, dtype=torch.float64) / 30)
     video.save("thirds.mkv")
     options = ["--preview", "1.3", "--quiet", "--cuts"]
