@@ -79,7 +79,7 @@ def _read(path: Path) -> Mapping[str, Tensor]:
     try:
         with safe_open(path, framework="pt") as file:
             said = (file.metadata() or {}).get(KEY, "")
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118  # unlike those, not the file
     except (SafetensorError, OSError) as cause:
         raise BadFile(f"cut short, damaged, or no state of a fit ({cause})") from cause
     form, _, digest = said.partition(" ")

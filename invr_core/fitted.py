@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
@@ -13,8 +12,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from invr_core.device import flushed_denormals
-from invr_core.errors import BadInput, NotEnoughMemory, OutOfSpan, Unsupported
-from invr_core.memory import require_picture
+from invr_core.errors import BadInput, OutOfSpan, Unsupported
+from invr_core.memory import require_picture, within_memory
 from invr_core.models.base import Geometry, ModelConfig, Network
 from invr_core.query import Query
 from invr_core.representation import Motion
@@ -22,17 +21,7 @@ from invr_core.sampling import sample, target_grid
 
 TOLERANCE = 1e-9
 """Seconds by which an instant may lie outside the span through rounding; it is then taken as the end."""
-
-
-@contextmanager
-def _within_memory() -> Iterator[None]:
-    """What an allocator says where there is no more, in our words."""
-    try:
-        yield
-    except (MemoryError, RuntimeError) as cause:
-        if not isinstance(cause, MemoryError | torch.OutOfMemoryError) and "allocate" not in str(cause):
-            raise
-        raise NotEnoughMemory("a picture of this fit does not fit in memory; ask for fewer pixels") from cause
+TOO_LARGE = "a picture of this fit does not fit in memory; ask for fewer pixels"
 
 
 class Fitted:
@@ -84,7 +73,7 @@ class Fitted:
         if len(times) == 0:
             raise BadInput("the query names no instant; give at least one")
         require_picture(self.size, query.size or self.size, self.device)
-        with _within_memory():
+        with within_memory(TOO_LARGE):
             return torch.cat([self._checked(times[i : i + 1], query) for i in range(len(times))])
 
     def _checked(self, time: Tensor, query: Query) -> Tensor:
@@ -121,7 +110,7 @@ class Fitted:
         """
         t0, t1 = self._instants(t0), self._instants(t1)
         require_picture(self.size, self.size, self.device)
-        with _within_memory():
+        with within_memory(TOO_LARGE):
             return self._motion(t0, t1)
 
     def _motion(self, t0: Tensor, t1: Tensor) -> Motion:

@@ -17,7 +17,7 @@ from invr_core.errors import BadInput, Unsupported
 from invr_core.fitted import Fitted
 from invr_core.interrupt import interruptible
 from invr_core.loop import Loop
-from invr_core.memory import require_memory
+from invr_core.memory import require_memory, within_memory
 from invr_core.models.base import Geometry, ModelConfig
 from invr_core.observation import Observation
 from invr_core.representation import Representation
@@ -26,6 +26,8 @@ MOST_PIXELS = (500_000_000, 50_000_000_000)
 """Pixels that a fit of no given length goes through at the most, on a CPU (some ten minutes of two cores) and a GPU."""
 LEAST_STEPS = 60
 """Steps of the shortest fit of no given length."""
+MOST_SEED = 1 << 63
+TOO_LARGE = "a step of this fit does not fit in memory; fit fewer frames a step (batch), a smaller clip or elsewhere"
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,7 @@ class FitConfig:
         batch: frames a step; None for the model's own.
 
     Raises:
-        BadInput: if steps and minutes are both given, or one is not positive and finite.
+        BadInput: if steps and minutes are both given, one is not positive and finite, or the seed is out of range.
     """
 
     steps: int | None = None
@@ -58,6 +60,8 @@ class FitConfig:
             value = getattr(self, name)
             if value is not None and not (math.isfinite(value) and value > 0):
                 raise BadInput(f"{name} must be a positive number, got {value}")
+        if not -MOST_SEED <= self.seed < MOST_SEED:
+            raise BadInput(f"seed must be a whole number of 64 bits, got {self.seed}")
 
 
 def _no_fit() -> Fitted:
@@ -142,7 +146,8 @@ def fit(
         keep.restore(loop)
     with interruptible() as interrupted:
         while not loop.done() and not interrupted.is_set():
-            loss, note = loop.step(lambda times: prior(live, times) if prior and live else None)
+            with within_memory(TOO_LARGE):
+                loss, note = loop.step(lambda times: prior(live, times) if prior and live else None)
             if keep is not None and keep.due():
                 with loop.paused():
                     keep.save(loop)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from invr_core.errors import BadFile, InvrError
+from invr_core.errors import BadFile, BadInput, InvrError
 from invr_core.fitted import Fitted
 from invr_core.models.base import Geometry, ModelConfig, Network
 from invr_core.observation import Observation
@@ -143,12 +143,19 @@ class Loop:
         observation = self.observation
         target = observation.video.read(indices).to(self.device)
         prediction = observation.forward(self.network, times)
+        if prediction.shape[::2] + prediction.shape[3:] != target.shape[::2] + target.shape[3:] or (
+            target.shape[1] not in (1, prediction.shape[1])  # grey frames are compared with each channel
+        ):
+            raise BadInput(
+                f"the observation's forward makes frames of shape {tuple(prediction.shape)}, and those that are given "
+                f"are {tuple(target.shape)}; it has to make what was given"
+            )
         distance = observation.distance(prediction, target)
         wrong = (prediction.detach().clamp(0, 1) - target).square()
         if observation.weight is None:
             return distance.mean(), float(wrong.mean())
         weight = observation.weight.read(indices).to(self.device)
-        trusted = weight.sum() * target.shape[1]
+        trusted = weight.sum() * wrong.shape[1]
         return (weight * distance).sum() / trusted.clamp(min=1.0), float((weight * wrong).sum() / trusted)
 
     def _recover(self, value: float) -> str:

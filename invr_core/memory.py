@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
@@ -27,7 +29,10 @@ four float32 each, by reckoning."""
 def available(device: torch.device) -> int | None:
     """Free bytes on a device; None where that cannot be told."""
     if device.type == "cuda":
-        return int(torch.cuda.mem_get_info(device)[0])
+        idle = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(
+            device
+        )  # of this process, to be used anew
+        return int(torch.cuda.mem_get_info(device)[0]) + idle
     try:
         lines = Path("/proc/meminfo").read_text().splitlines()
         free = next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable"))
@@ -42,9 +47,36 @@ def _group_limit() -> int:
     root = Path("/sys/fs/cgroup")
     try:
         limit, used = (root / "memory.max").read_text().strip(), (root / "memory.current").read_text().strip()
-        return int(limit) - int(used) if limit != "max" else 1 << 62
+        return int(limit) - int(used) + _group_files(root) if limit != "max" else 1 << 62
     except (OSError, ValueError):
         return 1 << 62
+
+
+def _group_files(root: Path) -> int:
+    """Bytes of files that the group has read or written: they count as used, and are dropped when in the way."""
+    try:
+        told = dict(line.split() for line in (root / "memory.stat").read_text().splitlines())
+        return int(told["active_file"]) + int(told["inactive_file"])
+    except (OSError, ValueError, KeyError):
+        return 0
+
+
+@contextmanager
+def within_memory(said: str) -> Iterator[None]:
+    """What an allocator says where there is no more, in our words.
+
+    Args:
+        said: what does not fit, and what to do.
+
+    Raises:
+        NotEnoughMemory: saying so.
+    """
+    try:
+        yield
+    except (MemoryError, RuntimeError) as cause:
+        if not isinstance(cause, MemoryError | torch.OutOfMemoryError) and "allocate" not in str(cause):
+            raise
+        raise NotEnoughMemory(said) from cause
 
 
 def estimate(model: ModelConfig, geometry: Geometry, batch: int) -> int:

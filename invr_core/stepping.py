@@ -70,11 +70,12 @@ class Stepping:
         }
 
     def expected(self, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Tensors of the names and shapes that such a `state` has: of all parameters or, before a step, none."""
+        """Tensors of the names and shapes that such a `state` has: of each parameter that it has stepped."""
         expected: dict[str, Tensor] = {}
         for name, optimizer in self._optimizers.items():
-            if any(key.startswith(f"{name}.") for key in state):
-                for at, parameter in enumerate(optimizer.param_groups[0]["params"]):
+            stepped = {key.split(".")[1] for key in state if key.startswith(f"{name}.")}
+            for at, parameter in enumerate(optimizer.param_groups[0]["params"]):
+                if str(at) in stepped:
                     for moment in _ADAM if name == "adam" else _MUON:
                         expected[f"{name}.{at}.{moment}"] = torch.tensor(0.0) if moment == "step" else parameter
         return expected

@@ -35,7 +35,7 @@ class Video:
     depth: int = 8
 
     def __post_init__(self) -> None:
-        times = torch.as_tensor(self.times, dtype=torch.float64)
+        times = torch.as_tensor(self.times, dtype=torch.float64, device="cpu")
         object.__setattr__(self, "times", times)
         if times.ndim != 1 or len(times) == 0:
             raise BadInput("a video needs at least one frame")
@@ -65,7 +65,7 @@ class Video:
         if frames.ndim != 4:
             raise BadInput(f"frames must be (N, C, H, W), got shape {tuple(frames.shape)}")
         if frames.dtype == torch.uint8:
-            held, scale = frames, 255.0
+            held, scale = frames.to("cpu"), 255.0
         else:
             held, scale = frames.detach().to("cpu", torch.float32), 1.0
         if times is None:

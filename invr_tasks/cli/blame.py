@@ -30,6 +30,9 @@ def blame(error: Exception) -> tuple[int, str]:
         return 2, str(error)
     if isinstance(error, OSError) and error.errno in _OUTSIDE:
         return 2, f"{error.strerror}: {error.filename}" if error.filename else str(error.strerror)
+    torch = sys.modules.get("torch")  # of a GPU
+    if isinstance(error, MemoryError) or (torch is not None and isinstance(error, torch.OutOfMemoryError)):
+        return 2, "this does not fit in memory; give a smaller clip, or a task that looks less far (--reach)"
     traceback.print_exception(error)
     return 1, BUG
 

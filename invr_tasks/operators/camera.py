@@ -27,7 +27,8 @@ def displace(frames: Tensor, movement: Tensor, *, back: bool = False) -> tuple[T
     """
     height, width = frames.shape[2:]
     right, down, angle = (movement if back else _inverse(movement)).to(frames).view(-1, 3, 1, 1).unbind(1)
-    x, y = (pixel_grid(height, width, frames.device)[0] - torch.tensor([[[width]], [[height]]]) / 2 + 0.5)[:, None]
+    grid = pixel_grid(height, width, frames.device)[0]
+    x, y = (grid - (grid.new_tensor([width, height]).view(2, 1, 1) - 1) / 2)[:, None]
     cos, sin = angle.cos(), angle.sin()
     x, y = cos * x - sin * y + right + (width - 1) / 2, sin * x + cos * y + down + (height - 1) / 2
     return sample(frames, torch.stack([x, y], 1), "bicubic")

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from invr_core import fitting
-from invr_core.errors import BadInput, DeviceUnavailable
+from invr_core.errors import BadInput, DeviceUnavailable, NotEnoughMemory
 from invr_core.fitting import FitConfig, Progress, check_fit, fit
 from invr_core.models.base import ModelConfig
 from invr_core.models.cwrnn import CWRNN
@@ -62,6 +62,7 @@ def test_the_info_tells_how_it_was_made(toy: Any) -> None:
         ({"minutes": math.nan}, "minutes must be a positive number, got nan"),
         ({"learning_rate": -1.0}, "learning_rate must be a positive number"),
         ({"batch": 0}, "batch must be a positive number"),
+        ({"seed": 1 << 63}, "seed must be a whole number of 64 bits, got 9223372036854775808"),
     ],
 )
 def test_a_budget_that_cannot_be_is_refused(options: dict[str, float], message: str) -> None:
@@ -190,3 +191,15 @@ def test_what_a_fit_would_refuse_can_be_refused_without_it() -> None:
     ):
         with pytest.raises(BadInput, match=message):
             check_fit(observation, model, FitConfig(device="cpu"))
+
+
+@pytest.mark.parametrize("cause", [torch.OutOfMemoryError("CUDA out of memory"), MemoryError()])
+def test_a_step_that_does_not_fit_in_memory_is_told_so(
+    toy: Any, monkeypatch: pytest.MonkeyPatch, cause: Exception
+) -> None:
+    def step(*given: Any) -> None:
+        raise cause
+
+    monkeypatch.setattr(fitting.Loop, "step", step)
+    with pytest.raises(NotEnoughMemory, match="fewer frames a step"):
+        fit(toy.clip(), toy.model, FitConfig(steps=2, device="cpu"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -155,3 +156,23 @@ def test_memory_and_device_are_checked_before_the_fit(toy: Any, monkeypatch: pyt
         fit(toy.clip(), toy.model, FitConfig(steps=1, device="cpu"))
     with pytest.raises(DeviceUnavailable):
         fit(toy.clip(), toy.model, FitConfig(steps=1, device="tpu"))
+
+
+@pytest.mark.parametrize(
+    ("forward", "shape"),
+    [(lambda frames: frames.mean(1, keepdim=True), r"\(4, 1, 16, 24\)"), (lambda frames: frames[..., :8], r"16, 8\)")],
+)
+def test_an_operator_that_does_not_make_what_was_given_is_told_so(disc_clip: Video, forward: Any, shape: str) -> None:
+    observed = Observation(disc_clip, forward=framewise(forward))
+    with pytest.raises(BadInput, match=f"makes frames of shape .*{shape}, and those that are given are"):
+        fit(observed, CWRNN(), FitConfig(steps=1, device="cpu"))
+
+
+def test_the_error_of_a_grey_clip_is_that_of_its_pixels_however_they_are_weighed(disc_clip: Video) -> None:
+    grey = disc_clip.map(lambda frames: frames.mean(1, keepdim=True))
+    ones = replace(grey, read=lambda indices: torch.ones(len(indices), 1, *grey.size))
+    found: list[float] = []
+    for weight in (None, ones):
+        observed = Observation(grey, weight=weight)
+        fit(observed, CWRNN(), FitConfig(steps=1, device="cpu"), on_step=lambda progress: found.append(progress.psnr))
+    assert found[0] == pytest.approx(found[1], abs=1e-3)

@@ -44,6 +44,9 @@ def test_the_least_of_what_machine_and_container_leave_is_free(monkeypatch: pyte
     assert available(CPU) == 9000 * 1024
     files(monkeypatch, meminfo=MEMINFO, **group, **{"memory.max": "501000\n"})
     assert available(CPU) == 500_000
+    stat = "anon 900\nactive_file 30\ninactive_file 40\n"  # what was read of files is there to be had
+    files(monkeypatch, meminfo=MEMINFO, **group, **{"memory.max": "501000\n", "memory.stat": stat})
+    assert available(CPU) == 500_070
 
 
 def test_without_such_files_it_is_what_the_machine_has(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -165,3 +165,19 @@ def test_models_say_by_their_recipe_whether_matrices_are_stepped_apart() -> None
     mixing = [name for name, p in cwrnn.named_parameters() if any(p is weight for weight in matrices(cwrnn))]
     assert any(name.startswith("compensation.cells") for name in mixing) and not any("grid" in name for name in mixing)
     assert CWRNN.recipe.matrix_rate is not None and HNeRV.recipe.matrix_rate is None  # the latter's paper has Adam
+
+
+@pytest.mark.parametrize("matrix_rate", [None, RATES[1]])
+def test_what_never_had_a_slope_is_not_missed_in_a_state(matrix_rate: float | None) -> None:
+    """A part of a network that a fit does not use."""
+    network = Mixed()
+    network.idle = nn.Conv2d(LEAST, LEAST, 1)
+    stepping = Stepping(network, RATES[0], matrix_rate)
+    slope(network)
+    stepping.step(1.0)
+    state = stepping.state()
+    assert state.keys() == stepping.expected(state).keys()
+    partial = {name: value for name, value in state.items() if not name.endswith("0.exp_avg")}
+    assert partial.keys() != stepping.expected(partial).keys()
+    stranger = {**state, "adam.99.exp_avg": torch.zeros(1)}
+    assert stranger.keys() != stepping.expected(stranger).keys()

@@ -83,6 +83,8 @@ def test_a_malformed_stranger_is_one_warning_line(invr: Any, install: Callable[.
         (OSError(28, "No space left on device", "out.mkv"), 2, "invr: error: No space left on device: out.mkv"),
         (BadInput("a.png\x1b[2J\x07 is odd"), 2, r"invr: error: a.png\x1b[2J\x07 is odd"),
         (KeyboardInterrupt(), 130, "invr: error: stopped"),
+        (MemoryError(), 2, "invr: error: this does not fit in memory; give a smaller clip"),
+        (torch.OutOfMemoryError("CUDA"), 2, "invr: error: this does not fit in memory; give a smaller clip"),
         (RuntimeError("oops"), 1, "RuntimeError: oops\ninvr: error: this is a bug"),
         (FileNotFoundError(2, "No such file", "inner"), 1, "invr: error: this is a bug"),
     ],

@@ -252,3 +252,10 @@ def test_what_is_displaced_comes_back_and_moves_as_a_rotation_matrix_of_opencv_d
     matrix[:, 2] += right, down
     expected = cv2.warpAffine(smooth[0].permute(1, 2, 0).numpy(), matrix, (64, 48), flags=cv2.INTER_CUBIC)
     assert float((moved[0] - torch.from_numpy(expected).permute(2, 0, 1))[:, 10:-10, 10:-10].abs().max()) < 0.02
+
+
+def test_what_is_displaced_is_computed_where_it_lies() -> None:
+    """The meta device stands for any other one: torch refuses to mix it with the CPU, too."""
+    frames = torch.zeros(2, 3, 8, 9, device="meta")
+    moved, inside = ops.displace(frames, torch.zeros(2, 3, dtype=torch.float64))
+    assert moved.device == inside.device == frames.device and moved.shape == frames.shape
