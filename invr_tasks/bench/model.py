@@ -234,7 +234,8 @@ def measured(job: Job, folder: Path, work: Work) -> Record:
 def _asked(job: Job) -> Record:
     values = job.as_dict()
     asked: Record = {name: values[name] for name in ("model", "variant", "options", "params", "seed", "given")}
-    return {**asked, "budget": {job.budget.unit: job.budget.amount}}
+    device = {} if job.device == "auto" else {"device": job.device}
+    return {**asked, **device, "budget": {job.budget.unit: job.budget.amount}}
 
 
 def held_against(record: Record, others: Sequence[Record]) -> Record | None:

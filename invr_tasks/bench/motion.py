@@ -12,6 +12,7 @@ from torch import Tensor
 from invr_core.device import resolve
 from invr_core.errors import BadInput
 from invr_core.fitted import Fitted
+from invr_core.fitting import solved_for
 from invr_core.models.base import Geometry
 from invr_core.observation import Observation
 from invr_core.representation import Motion, Representation
@@ -172,10 +173,10 @@ def begun(job: Job, clip: Video) -> Representation:
     """What a fit begins with, before its first step."""
     observation = Observation(clip)
     geometry = Geometry.of(observation)
-    config = job.config().solve(geometry)
+    config = solved_for(observation, job.config(), job.fit_config(len(clip)))
     with torch.random.fork_rng(devices=[]):
         network = config.build(geometry)
-    network.start(observation, torch.Generator().manual_seed(job.seed))
+    network.start(observation.beginning, torch.Generator().manual_seed(job.seed))
     network.finish()
     return Fitted(network.eval().requires_grad_(False), config, geometry, {})
 

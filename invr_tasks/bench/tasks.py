@@ -139,6 +139,8 @@ def missing(wanted: TaskBench, there: Sequence[Record]) -> dict[int, Cell]:
         asked = {**_asked_for(wanted, cell, name, family), "clip": cell.entry.name, "size": _as_size(cell.entry.size)}
         if wanted.frames is not None:
             asked["frames"] = wanted.frames
+        if wanted.device != "auto":
+            asked["device"] = wanted.device
         same = (all(record.get(key) == value for key, value in asked.items()) for record in there)
         return any(one and "failed" not in record for one, record in zip(same, there, strict=True))
 

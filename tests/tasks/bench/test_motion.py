@@ -13,10 +13,12 @@ import pytest
 import torch
 
 from invr_core.errors import BadFile, BadInput, Unsupported
+from invr_core.fitting import fit
+from invr_core.observation import Observation
 from invr_core.video import Video
 from invr_tasks.bench.flows import DIS, dis_flow, flow_scores, read_flow
-from invr_tasks.bench.jobs import Budget
-from invr_tasks.bench.motion import MotionBench, motion_sections, run_motion
+from invr_tasks.bench.jobs import Budget, Job
+from invr_tasks.bench.motion import MotionBench, begun, motion_sections, run_motion
 from invr_tasks.bench.processes import here
 
 SIZE, SHIFT = (48, 64), (2.0, -1.0)
@@ -174,3 +176,10 @@ def test_a_model_that_knows_no_motion_is_refused_before_the_fit(pan: Path, truth
     wanted = MotionBench(str(pan), truth, (2, 3), Budget("steps", 1), 200_000, "hnerv", device="cpu")
     with pytest.raises(Unsupported):
         run_motion(wanted, tmp_path / "m.jsonl", work=never)
+
+
+def test_what_a_fit_begins_with_is_of_its_own_size(pan: Path) -> None:
+    """Of a plain clip a fit has more parameters than a config by itself."""
+    clip = Video.open(pan)
+    job = Job(str(pan), "cwrnn", None, Budget("steps", 1), device="cpu")
+    assert begun(job, clip).config == fit(Observation(clip), job.config(), job.fit_config(len(clip))).config

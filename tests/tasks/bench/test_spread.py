@@ -99,6 +99,9 @@ def test_settings_by_two_workers_are_scored_as_by_one(invr: Any, monkeypatch: py
     assert invr("bench", "tasks", *words, "--out", "two.jsonl", "--missing") == (0, "", "")
     assert invr("bench", "tasks", *words, "--out", "two.jsonl", "--missing", *crew) == (0, "", "")
     assert len(read(Path("two.jsonl"))) == 2
+    Path("two.jsonl").write_text(Path("two.jsonl").read_text().replace('"device": "cpu"', '"device": "cuda"'))
+    invr("bench", "tasks", *words, "--out", "two.jsonl", "--missing")  # what was measured elsewhere is not there
+    assert [record.get("failed") is None for record in read(Path("two.jsonl"))] == [True, True, False, False]
 
 
 def never(work: str, **arguments: Any) -> dict[str, Any]:
