@@ -18,8 +18,8 @@ from invr_tasks.pixels import Bytes, to_bytes
 
 HERE = Path(__file__).resolve().parent
 CLIP = HERE.parents[1] / "examples" / "data" / "bunny.mp4"
-INSTANTS = (8, 24, 40)
-"""Given frames that are shown."""
+INSTANTS = (10, 26, 42)
+"""Given frames that are shown: none of them is an anchor."""
 LONGEST, GAIN = 6.0, 10.0
 """Pixels from one frame to the next in full colour; how much the residual is enlarged around grey."""
 
