@@ -203,7 +203,7 @@ def test_weights_start_as_published() -> None:
             bound = (module.in_channels * module.kernel_size[0] ** 2) ** -0.5
             largest = max(float(value.detach().abs().max()) for value in module.parameters())
             assert 0.8 * bound < largest <= bound
-            assert float(module.weight.min()) < 0 < float(module.weight.max())
+            assert float(module.weight.detach().min()) < 0 < float(module.weight.detach().max())
 
 
 def test_the_decoder_s_pictures_lie_around_grey() -> None:
