@@ -21,7 +21,7 @@ from invr_core.sampling import sample, target_grid
 
 TOLERANCE = 1e-9
 """Seconds by which an instant may lie outside the span through rounding; it is then taken as the end."""
-TOO_LARGE = "a picture of this fit does not fit in memory; ask for fewer pixels"
+_TOO_LARGE = "a picture of this fit does not fit in memory; ask for fewer pixels"
 
 
 class Fitted:
@@ -73,7 +73,7 @@ class Fitted:
         if len(times) == 0:
             raise BadInput("the query names no instant; give at least one")
         require_picture(self.size, query.size or self.size, self.device)
-        with within_memory(TOO_LARGE):
+        with within_memory(_TOO_LARGE):
             return torch.cat([self._checked(times[i : i + 1], query) for i in range(len(times))])
 
     def _checked(self, time: Tensor, query: Query) -> Tensor:
@@ -110,7 +110,7 @@ class Fitted:
         """
         t0, t1 = self._instants(t0), self._instants(t1)
         require_picture(self.size, self.size, self.device)
-        with within_memory(TOO_LARGE):
+        with within_memory(_TOO_LARGE):
             return self._motion(t0, t1)
 
     def _motion(self, t0: Tensor, t1: Tensor) -> Motion:

@@ -26,8 +26,8 @@ MOST_PIXELS = (500_000_000, 50_000_000_000)
 """Pixels that a fit of no given length goes through at the most, on a CPU (some ten minutes of two cores) and a GPU."""
 LEAST_STEPS = 60
 """Steps of the shortest fit of no given length."""
-MOST_SEED = 1 << 63
-TOO_LARGE = "a step of this fit does not fit in memory; fit fewer frames a step (batch), a smaller clip or elsewhere"
+_MOST_SEED = 1 << 63
+_TOO_LARGE = "a step of this fit does not fit in memory; fit fewer frames a step (batch), a smaller clip or elsewhere"
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class FitConfig:
             value = getattr(self, name)
             if value is not None and not (math.isfinite(value) and value > 0):
                 raise BadInput(f"{name} must be a positive number, got {value}")
-        if not -MOST_SEED <= self.seed < MOST_SEED:
+        if not -_MOST_SEED <= self.seed < _MOST_SEED:
             raise BadInput(f"seed must be a whole number of 64 bits, got {self.seed}")
 
 
@@ -146,7 +146,7 @@ def fit(
         keep.restore(loop)
     with interruptible() as interrupted:
         while not loop.done() and not interrupted.is_set():
-            with within_memory(TOO_LARGE):
+            with within_memory(_TOO_LARGE):
                 loss, note = loop.step(lambda times: prior(live, times) if prior and live else None)
             if keep is not None and keep.due():
                 with loop.paused():

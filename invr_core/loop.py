@@ -143,9 +143,8 @@ class Loop:
         observation = self.observation
         target = observation.video.read(indices).to(self.device)
         prediction = observation.forward(self.network, times)
-        if prediction.shape[::2] + prediction.shape[3:] != target.shape[::2] + target.shape[3:] or (
-            target.shape[1] not in (1, prediction.shape[1])  # grey frames are compared with each channel
-        ):
+        channels = prediction.shape[1] if target.shape[1] == 1 else target.shape[1]  # grey: with each
+        if prediction.shape != (len(target), channels, *target.shape[2:]):
             raise BadInput(
                 f"the observation's forward makes frames of shape {tuple(prediction.shape)}, and those that are given "
                 f"are {tuple(target.shape)}; it has to make what was given"

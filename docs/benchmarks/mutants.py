@@ -91,7 +91,7 @@ TESTS = {
     "io/saving": "core/test_io_save",
     "io/scratch": "core/test_io_scratch",
     "io/targets": "core/test_io_targets",
-    "io/beside": "core/test_io_beside",
+    "io/beside": "core/test_io_beside core/test_io_beside_more",
     "io/matroska": "core/test_io_deep",
     "io/to_rgb": "core/test_io_decode core/test_io_deep",
     "io/from_rgb": "core/test_io_deep core/test_io_save",

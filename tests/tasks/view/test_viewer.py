@@ -5,12 +5,6 @@ from __future__ import annotations
 import asyncio
 import io
 import re
-import socket
-import subprocess
-import sys
-import threading
-import time
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,7 +12,6 @@ import pytest
 import torch
 from PIL import Image
 
-from invr_core.errors import BadFile, BadInput, Unsupported
 from invr_core.oracle import MovingDisc
 from invr_core.query import Query
 from invr_tasks.task import as_video
@@ -29,11 +22,9 @@ pytest.importorskip("httpx2", reason="the client comes with the extra `test`")
 import httpx2 as httpx
 from starlette.testclient import TestClient
 
-from invr_tasks.view import serve
 from invr_tasks.view.app import viewer
-from invr_tasks.view.found import Found, find
-from invr_tasks.view.opened import MOST_PIXELS, Opened, open_all
-from invr_tasks.view.turns import Kept, Superseded, Turns
+from invr_tasks.view.opened import MOST_PIXELS, Opened
+from invr_tasks.view.turns import Superseded, Turns
 
 PORT = 8123
 HOME = f"http://127.0.0.1:{PORT}"
@@ -263,28 +254,6 @@ def test_without_a_source_there_is_no_such_part() -> None:
     assert client.get("/frame?t=0&part=source").status_code == 400
 
 
-# ------------------------------------------------------------------ turns
-def test_of_those_who_wait_in_a_lane_only_the_newest_is_drawn() -> None:
-    async def scrub() -> tuple[list[object], list[int]]:
-        turns, drawn, go = Turns(), [], threading.Event()
-
-        def work(number: int) -> bytes:
-            go.wait(10)
-            drawn.append(number)
-            return b"%d" % number
-
-        asked = [asyncio.create_task(turns.take("left", n, lambda n=n: work(n))) for n in range(6)]  # type: ignore[misc]
-        asked.append(asyncio.create_task(turns.take("right", 9, lambda: work(9))))
-        await asyncio.sleep(0.05)
-        go.set()
-        return await asyncio.gather(*asked, return_exceptions=True), drawn
-
-    answers, drawn = asyncio.run(scrub())
-    assert drawn == [0, 5, 9]  # the one that was being drawn, the newest, and that of somebody else
-    assert answers[0] == b"0" and answers[5] == b"5" and answers[6] == b"9"
-    assert all(isinstance(answer, Superseded) for answer in answers[1:5])
-
-
 def test_what_was_overtaken_is_a_conflict_for_the_page(client: TestClient, opened: Opened) -> None:
     class Overtaken(Turns):
         async def take(self, lane: str, key: Any, work: Any) -> bytes:
@@ -292,159 +261,3 @@ def test_what_was_overtaken_is_a_conflict_for_the_page(client: TestClient, opene
 
     client = TestClient(viewer(opened, PORT, Overtaken()), base_url=HOME)
     assert client.get("/frame?t=1").status_code == 409
-
-
-def test_work_is_done_one_at_a_time_and_what_is_kept_is_not_done_again() -> None:
-    busy, most, count = 0, 0, 0
-
-    def work() -> bytes:
-        nonlocal busy, most, count
-        busy, count = busy + 1, count + 1
-        most = max(most, busy)
-        threading.Event().wait(0.01)
-        busy -= 1
-        return b"x"
-
-    async def ask() -> None:
-        turns = Turns()
-        await asyncio.gather(*(turns.take(str(n), n % 3, work) for n in range(9)))
-        await turns.take("a", 1, work)
-
-    asyncio.run(ask())
-    assert most == 1 and count == 3
-
-
-def test_work_that_nobody_waits_for_any_more_still_has_its_turn_to_itself() -> None:
-    busy, most = 0, 0
-    go = threading.Event()
-
-    def work() -> bytes:
-        nonlocal busy, most
-        busy += 1
-        most = max(most, busy)
-        go.wait(10)
-        busy -= 1
-        return b"x"
-
-    async def ask() -> bytes:
-        turns = Turns()
-        with pytest.raises(TimeoutError):
-            async with asyncio.timeout(0.05):
-                await turns.take("a", 1, work)
-        other = asyncio.create_task(turns.take("b", 2, work))
-        await asyncio.sleep(0.05)
-        go.set()
-        await other
-        return await turns.take("a", 1, lambda: b"not kept")
-
-    assert asyncio.run(ask()) == b"x" and most == 1
-
-
-def test_what_is_kept_is_bounded_in_bytes() -> None:
-    kept = Kept(10)
-    for number in range(100):
-        kept.put(number, b"abc")
-        kept.put(number, b"abcd")
-    assert kept.used == 8 and kept.get(99) == b"abcd" and kept.get(97) is None
-    kept.put("large", b"x" * 11)
-    assert kept.get("large") is None and kept.used == 8
-
-
-# ------------------------------------------------------------------ opening and serving
-def test_a_run_is_a_folder_with_one_fitted_clip(tmp_path: Path) -> None:
-    with pytest.raises(BadFile, match=r"holds one \.invr file, this folder holds none"):
-        find(tmp_path)
-    (tmp_path / "fitted.invr").touch()
-    assert find(tmp_path) == Found("fitted.invr", (tmp_path / "fitted.invr",))
-    (tmp_path / "given.mp4").touch()
-    assert find(tmp_path).clip == tmp_path / "given.mp4"
-    assert find(tmp_path, "other.mp4").clip == Path("other.mp4")
-    (tmp_path / "other.invr").touch()
-    with pytest.raises(BadFile, match=r"fitted\.invr, other\.invr"):
-        find(tmp_path)
-
-
-def test_a_stored_fit_is_opened_with_its_frames(invr: Any, stored: str, clip: str) -> None:
-    opened = open_all(stored, clip, "cpu")
-    assert opened.frames == pytest.approx([0, 0.04, 0.08, 0.12]) and opened.step == pytest.approx(0.04)
-    assert "source" in opened.names and len(opened.png(opened.read({"t": "0.05"}))) > 100
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (["nothing.invr"], "nothing.invr: there is no such file"),
-        (["in.mkv"], "in.mkv: cut short, or not a .invr file"),
-        (["clip.invr", "--source", "nothing.mkv"], "nothing.mkv"),
-        (["clip.invr", "--port", "70000"], "--port must be 0 to 65535, got 70000"),
-        (["clip.invr", "--port", "-1"], "--port must be 0 to 65535, got -1"),
-        (["clip.invr", "--device", "tpu"], "unknown device 'tpu'"),
-    ],
-)
-def test_what_cannot_be_viewed_is_one_line(invr: Any, stored: str, arguments: list[str], message: str) -> None:
-    assert message in invr.refuses("view", *arguments)
-
-
-def test_a_port_that_is_taken_is_one_line(invr: Any, stored: str) -> None:
-    with serve.listen(0) as held:
-        port = held.getsockname()[1]
-        assert f"--port {port} cannot be had" in invr.refuses("view", stored, "--port", str(port))
-    with pytest.raises(BadInput):
-        serve.listen(1 << 20)
-
-
-def test_without_the_libraries_the_line_that_installs_them_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "uvicorn", None)
-    with pytest.raises(Unsupported, match=r"needs uvicorn: pip install 'invr\[view\]'"):
-        serve.require()
-
-
-def test_it_listens_on_this_machine_alone_and_ends_with_ctrl_c(invr: Any, stored: str, clip: str) -> None:
-    command = [sys.executable, "-c", "import sys; from invr_tasks.cli import main; sys.exit(main())"]
-    command += ["view", stored, "--source", clip, "--no-browser", "--device", "cpu"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-        try:
-            assert process.stdout is not None
-            line = process.stdout.readline()
-            found = re.search(r"clip\.invr is shown at http://127\.0\.0\.1:(\d+)/", line)
-            assert found, line
-            answer = httpx.get(f"http://127.0.0.1:{found[1]}/frame", params={"t": "0.05"}, trust_env=False)
-            assert pixels(answer).shape == (16, 24, 3)
-            assert httpx.get(f"http://localhost:{found[1]}/facts", trust_env=False).status_code == 200
-            for other in _addresses():
-                with pytest.raises(OSError), socket.create_connection((other, int(found[1])), 2):
-                    pass
-        finally:
-            process.send_signal(2)
-            _, err = process.communicate(timeout=60)
-    assert "Traceback" not in err, err
-
-
-def test_a_browser_that_is_waited_for_gets_its_page(invr: Any, stored: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As those in a terminal are."""
-    Path("look.py").write_text(
-        "import sys, urllib.request, pathlib\n"
-        "page = urllib.request.urlopen(sys.argv[1], timeout=50).read()\n"
-        "pathlib.Path('seen.part').write_bytes(page)\n"
-        "pathlib.Path('seen.part').rename('seen')\n"
-    )
-    monkeypatch.setenv("BROWSER", f"{sys.executable} look.py %s")
-    command = [sys.executable, "-c", "import sys; from invr_tasks.cli import main; sys.exit(main())"]
-    with subprocess.Popen([*command, "view", stored, "--device", "cpu"], stderr=subprocess.PIPE, text=True) as process:
-        try:
-            until = time.monotonic() + 60
-            while not Path("seen").exists() and time.monotonic() < until:
-                time.sleep(0.05)
-        finally:
-            process.send_signal(2)
-            _, err = process.communicate(timeout=60)
-    assert "<html" in Path("seen").read_text(), err
-
-
-def _addresses() -> list[str]:
-    """Other addresses of this machine."""
-    try:
-        found = socket.getaddrinfo(socket.gethostname(), None, socket.AF_INET)
-    except OSError:
-        return ["127.0.0.2"]
-    return ["127.0.0.2", *{str(entry[4][0]) for entry in found} - {"127.0.0.1"}]
