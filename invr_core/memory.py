@@ -29,10 +29,8 @@ four float32 each, by reckoning."""
 def available(device: torch.device) -> int | None:
     """Free bytes on a device; None where that cannot be told."""
     if device.type == "cuda":
-        idle = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(
-            device
-        )  # of this process, to be used anew
-        return int(torch.cuda.mem_get_info(device)[0]) + idle
+        held = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)  # of this process, unused
+        return int(torch.cuda.mem_get_info(device)[0]) + held
     try:
         lines = Path("/proc/meminfo").read_text().splitlines()
         free = next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable"))

@@ -90,6 +90,16 @@ def test_each_record_is_in_the_file_with_its_clip_and_its_peer(bench: Any, works
     assert len(lines) == 2 and "+8.00 dB against hnerv" in lines[1] and "2.00 times" in lines[1]
 
 
+@pytest.mark.parametrize(("device", "asked"), [("cpu", 0), ("cuda", 2)])
+def test_what_is_there_is_not_fitted_again_unless_it_was_elsewhere(
+    bench: Any, works: Works, tmp_path: Path, device: str, asked: int
+) -> None:
+    there = [{**one, "device": device} for one in run_models(bench(), tmp_path / "a.jsonl", quiet=True, work=works)]
+    works.asked.clear()
+    run_models(bench(), tmp_path / "b.jsonl", quiet=True, work=works, there=there)
+    assert len(works.asked) == asked
+
+
 def test_a_fit_that_fails_is_a_record_and_the_others_go_on(bench: Any, works: Works, tmp_path: Path) -> None:
     works.failing = "bad"
     variants = (Variant("cwrnn", "bad", {"channels": 8}), *BOTH)
