@@ -2,7 +2,7 @@
 
 python examples/02_slow_motion.py [--out FOLDER] [--steps N]
 
-The same from a shell: invr run interpolate CLIP slow.mp4 --factor 8
+The same from a shell, of all frames of a clip: invr run interpolate CLIP slow.mp4 --factor 4 --slow 4
 """
 
 from dataclasses import replace

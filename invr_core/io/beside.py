@@ -50,12 +50,13 @@ class Beside:
         path: the file that the pictures came from.
         audio: whether its sound is wanted.
         note: is told, in one line each, what cannot be carried over.
+        same_clock: whether what is written is on its clock; if not, nothing that is on it is copied.
 
     Raises:
         BadFile: if it cannot be read as a video.
     """
 
-    def __init__(self, path: Path, audio: bool, note: Note) -> None:
+    def __init__(self, path: Path, audio: bool, note: Note, same_clock: bool = True) -> None:
         self.path, self._audio, self._note = path, audio, note
         try:
             with ExitStack() as opened:
@@ -76,6 +77,8 @@ class Beside:
         self._firsts = seen.firsts
         sound: list[Stream] = list(self._source.streams.audio) if audio else []
         self._wanted = [s for s in [*sound, *self._source.streams.subtitles] if s.codec_context is not None]
+        if not same_clock:
+            self._leave_timed()
         self._copies: dict[int, Any] = {}
         self._latest: dict[int, int] = {}
         self._waiting: Iterator[Packet[Any]] = iter(())
@@ -108,6 +111,14 @@ class Beside:
         """
         given = self._source.metadata
         return bool(_unusual(given)) and _SHOWN.isdisjoint(key.lower() for key in given)
+
+    def _leave_timed(self) -> None:
+        """Want nothing that keeps the time of the source, and tell what there was."""
+        kinds = {"sound" if isinstance(stream, AudioStream) else "subtitles": None for stream in self._wanted}
+        left = [*kinds, *(["chapters"] if self._chapters else [])]
+        if left:
+            self._note(f"not kept of {self.path.name}, whose clock is another: {', '.join(left)}")
+        self._wanted, self._chapters = [], []
 
     def join(self, target: OutputContainer, pictures: VideoStream, shift: float) -> None:
         """Add what the target can hold: streams, chapters, titles. To be called before its first packet.

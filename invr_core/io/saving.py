@@ -36,6 +36,7 @@ def save_video(
     *,
     beside: str | Path | None = None,
     audio: bool = True,
+    same_clock: bool = True,
 ) -> None:
     """Write a video, atomically: a killed run leaves what was there before, never a broken file.
 
@@ -58,6 +59,8 @@ def save_video(
             are, on the same clock; its colour tags and the shape of its pixels are kept. What the format cannot hold
             is left out, and told. A folder or an image has nothing to copy.
         audio: whether the sound is among it.
+        same_clock: whether the video is on the clock of that file. If not, as in slow motion, its sound, subtitles and
+            chapters are left out, and that is told.
 
     Raises:
         BadInput: if the video has neither 1 nor 3 channels.
@@ -76,7 +79,7 @@ def save_video(
     try:
         with ExitStack() as opened:
             source = _with_streams(beside)
-            origin = opened.enter_context(Beside(source, audio, tell)) if source else None
+            origin = opened.enter_context(Beside(source, audio, tell, same_clock)) if source else None
             if origin is not None and origin.has_sound and what in (".gif", "folder"):
                 tell(f"it holds no sound; that of {origin.path.name} is left out, .mp4 and .mkv would keep it")
             if origin is not None and what in (".gif", "folder") and origin.colours.beyond_srgb():

@@ -105,7 +105,7 @@ class FitOptions:
 
 @dataclass(frozen=True)
 class ClipOptions:
-    """How the clip is cut, and what becomes of its sound."""
+    """How the clip is cut, and what becomes of its clock and its sound."""
 
     cuts: tuple[float, ...] | None = None
     """Instants in seconds at which new shots begin, such as 1.2,3.04; left out, they are looked for."""
@@ -113,6 +113,8 @@ class ClipOptions:
     """Fit the clip as one, whatever cuts it has."""
     piece: Annotated[int, tyro.conf.arg(metavar="FRAMES")] = PIECE
     """How many frames are fitted together at the most; a longer shot is fitted in overlapping pieces."""
+    slow: Annotated[float, tyro.conf.arg(metavar="N")] = 1.0
+    """Play the answer N times as slowly as the clip, without its sound, subtitles and chapters, which keep their time."""
     no_audio: Flag = False
     """Leave the sound out; else it is copied as it is, where OUTPUT can hold it."""
 
@@ -126,6 +128,8 @@ class ClipOptions:
             raise BadInput("give --cuts or --no-shots, not both")
         if self.piece < LEAST_PIECE:
             raise BadInput(f"--piece must be at least {LEAST_PIECE} frames, got {self.piece}")
+        if not (math.isfinite(self.slow) and self.slow >= 1):
+            raise BadInput(f"--slow must be a number of at least 1, got {self.slow:g}")
 
 
 @dataclass(frozen=True)

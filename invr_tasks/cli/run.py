@@ -227,11 +227,15 @@ def _write(
     began = time.monotonic()
     shown = video if rendered is None else rendered.through(video, noted)
     shown = reporter.watched(shown if truth is None else truth.watched(shown))
+    slow, first = parsed.clip.slow, shown.times[0]
+    if slow != 1:
+        shown = replace(shown, times=first + slow * (shown.times - first))
     if preview is None:
+        target, audio = here[parsed.output], not parsed.clip.no_audio
         with rendered or nullcontext():
-            save_video(shown, here[parsed.output], reporter.note, beside=parsed.input, audio=not parsed.clip.no_audio)
+            save_video(shown, target, reporter.note, beside=parsed.input, audio=audio, same_clock=slow == 1)
     else:
-        shown = replace(shown, times=shown.times - shown.times[0])
+        shown = replace(shown, times=shown.times - first)
         save_video(shown, here[parsed.output], reporter.note)
     if parsed.confidence and noted is None:
         reporter.note(f"{parsed.confidence} is not written: the task cannot tell how sure it is of this")

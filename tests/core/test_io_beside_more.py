@@ -70,6 +70,18 @@ def test_a_sound_that_nobody_knows_is_named_unless_it_is_not_wanted(tmp_path: Pa
     save_video(open_video(path), tmp_path / "out.mkv", pytest.fail, beside=path, audio=False)
 
 
+@pytest.mark.parametrize("out", ["out.mp4", "out.mkv"])
+def test_on_another_clock_nothing_is_kept_that_has_the_time_of_the_source(tmp_path: Path, out: str) -> None:
+    plain = sounding(tmp_path / "plain.mkv", sound="ac3")
+    full = titled(tmp_path / "full.mkv", plain)
+    for path, left in ((plain, "sound"), (full, "sound, subtitles, chapters")):
+        notes: list[str] = []
+        save_video(open_video(path), tmp_path / out, notes.append, beside=path, same_clock=False)
+        assert notes == [f"{out}: not kept of {path.name}, whose clock is another: {left}"]
+        with av.open(str(tmp_path / out)) as container:
+            assert [stream.type for stream in container.streams] == ["video"] and not container.chapters()
+
+
 def test_tracks_that_only_hold_chapters_are_not_missed(tmp_path: Path) -> None:
     titled(tmp_path / "titled.mkv", sounding(tmp_path / "plain.mkv", sound="ac3"))
     save_video(open_video(tmp_path / "titled.mkv"), tmp_path / "in.mp4", beside=tmp_path / "titled.mkv")

@@ -191,6 +191,34 @@ def test_sound_comes_along_unless_it_is_not_wanted(invr: Any, fits: Any, task: s
     assert code == 0 and "invr: frames: it holds no sound; that of in.mp4 is left out" in err
 
 
+@pytest.mark.parametrize("output", ["out.mp4", "out.mkv"])
+def test_slow_motion_is_the_same_frames_on_a_longer_clock_without_the_sound(invr: Any, fits: Any, output: str) -> None:
+    sounding(Path("in.mp4"))
+    assert invr("run", "interpolate", "in.mp4", f"usual-{output}", "--factor", "4", "--quiet")[0] == 0
+    code, _, err = invr("run", "interpolate", "in.mp4", output, "--factor", "4", "--slow", "4")
+    assert code == 0 and f"invr: {output}: not kept of in.mp4, whose clock is another: sound" in err
+    usual, slow, given = open_video(f"usual-{output}"), open_video(output), open_video("in.mp4")
+    assert kinds(Path(output)) == ["video"] and len(slow) == len(usual) == 4 * len(given) - 3
+    assert slow.times[0] == pytest.approx(float(usual.times[0]), abs=2e-3)
+    assert slow.times.diff().tolist() == pytest.approx((4 * usual.times.diff()).tolist(), abs=5e-3)
+    assert slow.fps == pytest.approx(given.fps, rel=1e-3)
+    lost = 0.0 if output == "out.mkv" else 0.1  # x264 spends its bits by the seconds of a frame
+    assert float((slow.frames() - usual.frames()).abs().mean()) <= lost
+
+
+def test_an_excerpt_is_slow_as_well(invr: Any, fits: Any, clip: str) -> None:
+    assert invr("run", "fakeslow", clip, "usual.mkv", "--preview", "0.2", "--quiet")[0] == 0
+    assert invr("run", "fakeslow", clip, "slow.mkv", "--preview", "0.2", "--slow", "2.5", "--quiet")[0] == 0
+    usual, slow = open_video("usual.mkv").times, open_video("slow.mkv").times
+    assert len(usual) > 1 and slow.tolist() == pytest.approx((2.5 * usual).tolist(), abs=1e-3)
+
+
+@pytest.mark.parametrize("given", ["0.5", "0", "-2", "nan", "inf"])
+def test_slower_than_the_clip_is_at_least_once_as_slow(invr: Any, clip: str, given: str) -> None:
+    said = invr.refuses("run", "fakeslow", clip, "out.mkv", "--slow", given)
+    assert f"--slow must be a number of at least 1, got {given}" in said
+
+
 @pytest.mark.parametrize("task", ["interpolate", "inpaint", "denoise", "upscale"])
 def test_a_clip_one_pixel_wide_is_a_clip(invr: Any, make_video: Callable[..., Video], task: str) -> None:
     make_video(4, 24, 1).save("thin.mkv")
