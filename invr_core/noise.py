@@ -8,6 +8,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+ROUNDING = 1e-6
+"""Level below which there is no noise: half of what one step of 16 bits would show."""
+GROUND = 0.25
+"""Share of the pixels beside bars that have their colour, from which on they are no bars."""
 _LAPLACIAN_DIFFERENCE = torch.tensor([[1.0, -2.0, 1.0], [-2.0, 4.0, -2.0], [1.0, -2.0, 1.0]])
 
 
@@ -15,8 +19,9 @@ def gaussian_level(frames: Tensor) -> float:
     """The standard deviation of additive noise that is independent from pixel to pixel.
 
     A mask that is blind to constant, linear and edge-like structure is laid over the frames; the median of its
-    magnitude tells the noise, whatever else a minority of pixels shows. Where noise was cut off at black and white,
-    only the half of the pixels whose surroundings are nearest to mid-grey is asked.
+    magnitude tells the noise, whatever else a minority of pixels shows. Black or white bars beside the picture are not
+    asked. Where noise was cut off at black and white, only the half of the pixels whose surroundings are nearest to
+    mid-grey is.
 
     Args:
         frames: (n, C, H, W) in [0, 1].
@@ -38,11 +43,31 @@ def gaussian_level(frames: Tensor) -> float:
     mask = _LAPLACIAN_DIFFERENCE.to(frames).view(1, 1, 3, 3)
     planes = frames.reshape(n * channels, 1, height, width)
     response = F.conv2d(planes, mask).abs() / (0.6745 * 6.0)
-    level = float(response.median())
+    asked = ~_bars(planes)[..., 1:-1, 1:-1]
+    level = float(response[asked].median()) if asked.any() else 0.0
+    if level < ROUNDING:
+        return 0.0
     if not clips(frames, level):
         return level
-    apart = (F.avg_pool2d(planes, 3, 1) - 0.5).abs()
-    return float(response[apart <= apart.median()].median())
+    apart = (F.avg_pool2d(planes, 3, 1) - 0.5).abs()[asked]
+    return float(response[asked][apart <= apart.median()].median())
+
+
+def _bars(planes: Tensor) -> Tensor:
+    """The rows and columns at the rim that are black throughout, or white, of (n, 1, H, W): a bool of the same shape.
+
+    They are the ground of what is shown, and not beside it, where that is to a good part of the same colour: a page.
+    """
+    found = torch.zeros_like(planes, dtype=torch.bool)
+    for plain in (planes < 2.5 / 255, planes > 252.5 / 255):
+        beside = torch.zeros_like(found)
+        for across, along in ((3, 2), (2, 3)):
+            lines = plain.all(across, keepdim=True).int()
+            beside |= (lines.cumprod(along) | lines.flip(along).cumprod(along).flip(along)) > 0
+        shown = plain[~beside]
+        if not len(shown) or float(shown.float().mean()) < GROUND:
+            found |= beside
+    return found
 
 
 def clips(frames: Tensor, level: float) -> bool:
@@ -60,7 +85,8 @@ def clips(frames: Tensor, level: float) -> bool:
     around = F.avg_pool2d(frames, 5, 1, 2, count_include_pad=False)
     expected = torch.special.ndtr(-around / level) + torch.special.ndtr((around - 1) / level)
     found = ((frames < 0.5 / 255) | (frames > 254.5 / 255)).to(frames.dtype)
-    return float(found.mean()) > float(expected.mean()) > 0
+    noisy = ~_bars(frames.flatten(0, 1)[:, None]).view_as(frames)
+    return bool(noisy.any()) and float(found[noisy].mean()) > float(expected[noisy].mean()) > 0
 
 
 def unclipped(mean: Tensor, level: float) -> Tensor:

@@ -56,6 +56,32 @@ def test_without_noise_the_level_is_low() -> None:
     assert gaussian_level(clean()) * 255 < 1
 
 
+@pytest.mark.parametrize("bar", [0.0, 1.0, 1 / 255])
+@pytest.mark.parametrize("width", [12, 24, 40])
+def test_bars_beside_the_picture_do_not_hide_its_noise(bar: float, width: int) -> None:
+    frames = torch.full((2, 3, 72, 64), bar)
+    shown = torch.linspace(0.4, 0.6, width).expand(2, 3, 72, width)
+    frames[..., 12 : 12 + width] = (noisy(shown, 25 / 255).clamp(0, 1) * 255).round() / 255
+    assert gaussian_level(frames) * 255 == pytest.approx(25, rel=0.1)
+    assert not clips(frames, 25 / 255)
+
+
+def test_what_is_drawn_in_black_and_white_is_clean() -> None:
+    frames = torch.zeros(2, 3, 96, 128)
+    frames[..., 10:60:7, 20:100] = 1
+    frames[..., 40:80, 30:34] = 0.5
+    assert gaussian_level(frames) == 0
+    assert gaussian_level(torch.zeros(1, 3, 20, 20)) == gaussian_level(torch.ones(1, 3, 20, 20)) == 0
+
+
+def test_what_rounding_leaves_is_no_noise() -> None:
+    y, x = torch.meshgrid(torch.arange(48.0), torch.arange(48.0), indexing="ij")
+    frames = (0.15 + 0.5 / 31 * (x % 60) + 0.1 * torch.sin(y / 5)).expand(3, 3, 48, 48)
+    as_bytes = torch.linspace(0, 1, 48).expand(1, 3, 48, 48)
+    assert gaussian_level(as_bytes) == 0
+    assert gaussian_level(frames) * 255 < 1
+
+
 def test_a_minority_of_other_pixels_changes_little() -> None:
     frames = noisy(clean(), 20 / 255)
     assert gaussian_level(salted(frames, 0.02)[0]) * 255 == pytest.approx(20, rel=0.25)

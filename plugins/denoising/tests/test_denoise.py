@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import math
 
+import cv2
+import numpy as np
 import pytest
 import torch
 from invr_denoising import TILE, TILES, Denoise, DenoiseConfig, _probe
+from invr_denoising.patches import cleaned
 from torch import Tensor
 
 from invr_core.errors import BadInput
@@ -119,6 +122,25 @@ def test_auto_takes_salt_and_pepper_for_what_it_is(share: float) -> None:
     hidden = weight.frames() == 0
     assert float((hidden & spoilt).sum() / spoilt.sum()) > 0.9
     assert int((hidden & ~spoilt).sum()) == 0
+
+
+@pytest.mark.parametrize("ground", [0.0, 1.0])
+def test_auto_does_not_take_letters_for_noise(ground: float) -> None:
+    frames = np.full((100, 200, 3), 255 * ground, np.uint8)
+    for line in range(5):
+        ink = (int(255 - 255 * ground),) * 3
+        cv2.putText(frames, "Some small words", (2, 16 + 18 * line), cv2.FONT_HERSHEY_SIMPLEX, 0.4, ink, 1, cv2.LINE_AA)
+    page = Video.of(torch.from_numpy(frames).permute(2, 0, 1).expand(3, -1, -1, -1), fps=25)
+    assert denoise(noise="auto")._kind(page) == "gaussian"
+    assert torch.equal(denoise().render(MovingDisc((100, 200)), Source(page)).frames(), page.frames())
+
+
+@pytest.mark.parametrize("level", [1e-8, 0.05, 0.25, 0.5])
+def test_hardly_any_noise_beside_stripes_is_no_error(level: float) -> None:
+    stripes = (torch.arange(48) % 4 < 2).float().expand(5, 3, 32, 48)
+    noise = torch.randn(stripes.shape, generator=torch.Generator().manual_seed(0))
+    shown = cleaned(stripes + level / 255 * noise, stripes, 2, level / 255)
+    assert torch.isfinite(shown).all() and psnr(shown, stripes[:1]) > 45
 
 
 @pytest.mark.parametrize("noise", ["gaussian", "salt-pepper"])

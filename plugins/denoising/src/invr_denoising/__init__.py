@@ -29,7 +29,7 @@ __all__ = ["Denoise", "DenoiseConfig"]
 Noise = Literal["auto", "gaussian", "salt-pepper"]
 
 IMPULSES_FROM = 0.01
-"""Share of impulses in the frames from which noise counts as salt-and-pepper."""
+"""Share of impulses in the frames, as many black as white, from which noise counts as salt-and-pepper."""
 SLIGHT = 0.01
 """Once noise is known to be salt-and-pepper, the difference from its surroundings that makes an extreme pixel one."""
 PATCH, SEARCH, SOFTNESS = 3, 4, 0.45
@@ -101,7 +101,10 @@ class Denoise(Task[DenoiseConfig]):
     def _kind(self, video: Video) -> str:
         if self.config.noise != "auto":
             return self.config.noise
-        return "salt-pepper" if float(impulses(_probe(video)).mean()) > IMPULSES_FROM else "gaussian"
+        frames = _probe(video)
+        found, white = impulses(frames), (frames.mean(1, keepdim=True) > 0.5).to(frames)
+        of_each = float((found * white).mean()), float((found * (1 - white)).mean())
+        return "salt-pepper" if 2 * min(of_each) > IMPULSES_FROM else "gaussian"  # letters are of one kind
 
     def _drawn(self, rep: Representation, source: Source, asked: bool) -> Callable[[int], Tensor]:
         """What draws a frame, (1, 3, H, W), or where confidence is asked for (1, 4, H, W)."""

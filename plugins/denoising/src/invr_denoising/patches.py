@@ -14,6 +14,8 @@ GROUP = 64
 """Patches that are cleaned together."""
 EXCESS = 1.2
 """How much stronger the noise is taken to be, since the patches were chosen for being alike."""
+FIRM = 1e-4
+"""Of the mean square of the patches of a group, what the noise is taken for at the least: below, rounding decides."""
 AT_ONCE = 256
 """Groups that are in memory at once."""
 
@@ -141,7 +143,9 @@ def _estimated(noisy: Tensor, pilot: Tensor, wanted: Tensor, level: float, asked
     mean, noisy_mean = pilot.mean(1, keepdim=True), noisy.mean(1, keepdim=True)
     spread, own = pilot - mean, noisy.take_along_dim(wanted[..., None], 1) - noisy_mean
     inner = spread @ spread.transpose(1, 2)
-    inner = inner + count * EXCESS * level**2 * torch.eye(count, device=inner.device)
+    least = FIRM * inner.diagonal(dim1=1, dim2=2).mean(1) + torch.finfo(inner.dtype).tiny
+    noise = least.clamp(min=count * EXCESS * level**2)
+    inner = inner + noise[:, None, None] * torch.eye(count, device=inner.device)
     factor = torch.linalg.cholesky(inner)
     # By its inverse, which a batch is several times faster with than with the solver, and which is well conditioned.
     shares = own @ spread.transpose(1, 2) @ torch.cholesky_inverse(factor)
