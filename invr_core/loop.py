@@ -105,6 +105,13 @@ class Loop:
             return max(done / warmup, 0.05)
         return 0.5 * (1 + math.cos(math.pi * (done - warmup) / (1 - warmup))) * 0.99 + 0.01
 
+    def _matrix_share(self) -> float:
+        """The peak step size of Muon, of that of a short fit; see `invr_core.models.base.Recipe`."""
+        steps = float(self.steps or 1)
+        if self.limit is not None:
+            steps = self.limit * self.count / self.seconds if self.count else 1.0
+        return min(self.recipe.matrix_steps / max(steps, 1.0), 1.0)
+
     def step(self, prior: Callable[[Tensor], Tensor | None]) -> tuple[float, str]:
         """One step of the optimizer, or a step back to the last good state: the loss, and a note or ""."""
         indices = self.order.next()
@@ -119,7 +126,7 @@ class Loop:
         if math.isfinite(value) and self._slope(loss):
             if self.count % SNAPSHOT_EVERY == 0:
                 self.good = self._snapshot()
-            self.stepping.step(share)
+            self.stepping.step(share, self._matrix_share())
             if math.isfinite(error):
                 self.error = error if math.isnan(self.error) else 0.9 * self.error + 0.1 * error
         else:

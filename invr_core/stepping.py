@@ -42,17 +42,19 @@ class Stepping:
         """Forget the gradient; its memory is kept."""
         self._network.zero_grad(set_to_none=False)
 
-    def step(self, share: float) -> None:
+    def step(self, share: float, matrix_share: float = 1.0) -> None:
         """Step along the gradient.
 
         Args:
             share: of the peak step sizes.
+            matrix_share: of Muon's, beside that.
         """
+        shares = {"adam": share, "muon": share * matrix_share}
         for weight, view in self._views:
             view.grad = None if weight.grad is None else weight.grad.view_as(view)
         for name, optimizer in self._optimizers.items():
             for group in optimizer.param_groups:
-                group["lr"] = self._peaks[name] * share
+                group["lr"] = self._peaks[name] * shares[name]
             optimizer.step()
 
     def forget(self) -> None:

@@ -44,6 +44,8 @@ class Recipe:
         epochs: passes over the clip of a fit without a given length, on a CPU and on a GPU.
         matrix_rate: peak step size of Muon, by which the weights that mix channels are fitted where the given frames
             are the clip as it is (`Observation.plain`); None for Adam alone. A caller's own step size changes both.
+        matrix_steps: how long a fit may be for that to be its peak. In a longer one it is so much less that all of its
+            steps together, each as long as any other, go no further.
     """
 
     learning_rate: float
@@ -51,6 +53,7 @@ class Recipe:
     warmup: float
     epochs: tuple[float, float]
     matrix_rate: float | None = None
+    matrix_steps: int = 1000
 
 
 @dataclass(frozen=True)

@@ -159,6 +159,48 @@ def test_matrices_are_stepped_apart_only_where_the_given_frames_are_the_clip(
     assert [muon for _, muon in rates] == [pytest.approx(own.matrix_rate * share), None, None]
 
 
+@pytest.mark.parametrize(
+    ("length", "shares"),
+    [
+        (FitConfig(steps=2, device="cpu"), [1.0] * 2),
+        (FitConfig(steps=4, device="cpu"), [0.5] * 4),
+        (FitConfig(minutes=8 / 60, device="cpu"), [1.0, *[0.25] * 6]),
+    ],
+    ids=["short", "long", "by the clock"],
+)
+def test_the_longer_a_fit_the_shorter_the_steps_of_matrices(
+    disc_clip: Video, monkeypatch: pytest.MonkeyPatch, length: FitConfig, shares: list[float]
+) -> None:
+    found: list[float] = []
+
+    class Noted(Stepping):
+        def step(self, share: float, matrix_share: float = 1.0) -> None:
+            found.append(matrix_share)
+            monkeypatch.setattr("invr_core.loop.time.monotonic", lambda: float(len(found)))
+            super().step(share, matrix_share)
+
+    monkeypatch.setattr("invr_core.loop.Stepping", Noted)
+    monkeypatch.setattr("invr_core.loop.time.monotonic", lambda: 0.0)
+    monkeypatch.setattr(CWRNN, "recipe", replace(CWRNN.recipe, matrix_steps=2))
+    fit(Observation(disc_clip), CWRNN(params=24_000), length)
+    assert found == pytest.approx(shares, abs=0.02)
+
+
+def test_the_share_of_matrices_is_theirs_alone() -> None:
+    torch.manual_seed(0)
+    moved = []
+    for share in (1.0, 0.25):
+        network = nn.Linear(16, 16, bias=True, device="cpu")
+        nn.init.ones_(network.weight)
+        nn.init.ones_(network.bias)
+        stepping = Stepping(network, *RATES)
+        stepping.zero_grad()
+        network(torch.arange(16.0)[None] / 16).square().sum().backward()
+        stepping.step(1.0, share)
+        moved.append([float((parameter.detach() - 1).norm()) for parameter in (network.weight, network.bias)])
+    assert moved[1] == pytest.approx([0.25 * moved[0][0], moved[0][1]], rel=1e-3)
+
+
 def test_models_say_by_their_recipe_whether_matrices_are_stepped_apart() -> None:
     geometry = Geometry(tuple(k / 25 for k in range(8)), (0.0, 7 / 25), (32, 48))
     cwrnn = CWRNN().solve(geometry).build(geometry)
