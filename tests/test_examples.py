@@ -13,6 +13,7 @@ import torch
 
 from invr_core import Query, Video, load
 from invr_tasks import registry
+from invr_tasks.operators import downscale
 
 ROOT = Path(__file__).resolve().parents[1]
 EXAMPLES = sorted((ROOT / "examples").glob("[0-9]*.py"))
@@ -117,7 +118,7 @@ def test_the_python_of_a_plugins_readme_runs(readme: Path, tmp_path: Path) -> No
     (code,) = re.findall(r"^```python\n(.*?)^```$", readme.read_text(encoding="utf-8"), re.M | re.S)
     assert "minutes=1" in code
     (tmp_path / "readme.py").write_text(code.replace("minutes=1", "steps=1"), encoding="utf-8")
-    clip = Video.open(ROOT / "examples" / "data" / "bunny.mp4")[:3]
+    clip = downscale(Video.open(ROOT / "examples" / "data" / "bunny.mp4")[:3], 2)
     clip.save(tmp_path / "clip.mp4")
     Video.of(torch.zeros(1, 1, *clip.size)).save(tmp_path / "black")
     next((tmp_path / "black").iterdir()).rename(tmp_path / "logo.png")
