@@ -49,9 +49,9 @@ def save(rep: Fitted, path: str | Path, bits: int = FULL_BITS) -> None:
         rep: what `invr_core.fitting.fit` or `load` returned.
         path: ends in ``.invr``; its folder is made where it is missing, an older file of that name is replaced.
         bits: of each parameter. 32 is exact. 4 to 16 are quantised and packed (`invr_core.quantise`), and what is
-            loaded is a little off. On a 90-second fit of 64 frames of 320x160 with 350,000 parameters, 16 and 12 bits
-            lost nothing that could be measured, 8 lost 0.004 dB of PSNR in a fifth of the bytes, 6 lost 0.06 dB in a
-            seventh, 4 lost 1 dB. Expect more of a better fit.
+            loaded is a little off. Of a fit of 64 frames of 320x160 with 350,000 parameters and 35.5 dB, 16 bits lost
+            nothing that could be measured, 8 lost 0.03 dB of PSNR in a fifth of the bytes, 6 lost 0.5 dB in a seventh
+            ("Size on disk" in docs/benchmarks). A rougher fit loses less, a better one more.
 
     Raises:
         BadInput: if there are no such bits.

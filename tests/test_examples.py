@@ -13,9 +13,11 @@ import torch
 
 from invr_core import Query, Video, load
 from invr_tasks import registry
+from invr_tasks.operators import downscale
 
 ROOT = Path(__file__).resolve().parents[1]
 EXAMPLES = sorted((ROOT / "examples").glob("[0-9]*.py"))
+PLUGINS = sorted((ROOT / "plugins").glob("*/README.md"))
 OUTSIDERS = sorted((ROOT / "examples" / "plugins").glob("*/src/*/__init__.py"))
 LEFT = {
     "01_fit_and_query": {
@@ -109,6 +111,22 @@ def test_the_python_of_the_readme_runs(tmp_path: Path) -> None:
     assert (len(smooth), smooth.size, round(smooth.fps)) == (37, (160, 320), 60)
     assert (len(structured), structured.size, round(structured.fps)) == (31, (320, 640), 50)
     assert load(tmp_path / "bunny.invr").size == (160, 320)
+
+
+@pytest.mark.parametrize("readme", PLUGINS, ids=lambda path: path.parent.name)
+def test_the_python_of_a_plugins_readme_runs(readme: Path, tmp_path: Path) -> None:
+    (code,) = re.findall(r"^```python\n(.*?)^```$", readme.read_text(encoding="utf-8"), re.M | re.S)
+    assert "minutes=1" in code
+    (tmp_path / "readme.py").write_text(code.replace("minutes=1", "steps=1"), encoding="utf-8")
+    clip = downscale(Video.open(ROOT / "examples" / "data" / "bunny.mp4")[:3], 2)
+    clip.save(tmp_path / "clip.mp4")
+    Video.of(torch.zeros(1, 1, *clip.size)).save(tmp_path / "black")
+    next((tmp_path / "black").iterdir()).rename(tmp_path / "logo.png")
+    run(tmp_path / "readme.py", cwd=tmp_path)
+    height, width = clip.size
+    shape = {"interpolation": (9, height, width), "super_resolution": (3, 2 * height, 2 * width)}
+    out = Video.open(tmp_path / "out.mp4")
+    assert (len(out), *out.size) == shape.get(readme.parent.name, (3, height, width))
 
 
 def test_the_task_of_the_readme_is_that_of_the_example() -> None:

@@ -1,7 +1,7 @@
 """What it takes to add a task, and what two strangers' tasks bring: JSON lines on stdout.
 
     python docs/benchmarks/extending.py > docs/benchmarks/extending.jsonl
-    python docs/benchmarks/extending.py --tables docs/benchmarks/extending.jsonl    # as they stand in README.md
+    python docs/benchmarks/extending.py --tables docs/benchmarks/extending.jsonl    # as they stand in tasks.md
 
 Lines of code of the six tasks here (not blank; docstrings and comments count). The two of ``examples/plugins`` scored
 on the shipped clip, as their READMEs say. And a reader in a fresh environment, with the real pip, who does word for

@@ -73,7 +73,8 @@ RATES = {"25": 3600, "29.97": 3003, "variable": 0}
 RECORDS = Path(__file__).with_suffix(".jsonl")
 PAGE = """# Formats, one by one
 
-Each kind of clip that was tried ([how, and in sum](README.md)), read and written again with what is beside its
+Each kind of clip that was tried
+([how, and in sum](robustness.md#which-files-come-through-formatsjsonl)), read and written again with what is beside its
 pictures. At each rate: whether all frames came back. *Pictures*: PSNR to what was read, at the rate where it is least.
 *Times*: how far a frame has moved, at most; Matroska counts milliseconds; "exact" is to the microsecond. *Sound*:
 "same" is the same packets, and how far one has moved, at most. "Not made": PyAV makes no such clip.

@@ -338,8 +338,8 @@ def tables(records: Sequence[dict[str, Any]]) -> str:
     lines = [
         "| | | measured |",
         "|---|---|---|",
-        f"| a megapixel-frame, one thread | {cost.fit:.1f} s to fit, {cost.render:.1f} s to render: the default length "
-        "of a fit on a CPU, which is a choice | `tasks.jsonl`, two threads, taken twice |",
+        f"| a megapixel-frame, one thread | {cost.fit:.1f} s to fit, {cost.render:.1f} s to render: at the budget "
+        "of `invr bench tasks`, which is a choice | `tasks.jsonl`, two threads, taken twice |",
         f"| the same | {cost.read * 1e3:.0f} ms to read (decode, turn into RGB, put into a temporary file), "
         f"{cost.cut * 1e3:.0f} ms to look for cuts, {cost.write * 1e3:.0f} ms to code the answer | `scale.jsonl` |",
         f"| a piece | {cost.dispatch * 1e3:.1f} ms of Ray, {cost.order} bytes to the worker; {cost.process:.1f} s for "

@@ -155,6 +155,12 @@ def test_the_page_of_the_model_shows_its_picture_of_today(tmp_path: Path) -> Non
     assert "](pictures/model.svg)" in (ROOT / "docs" / "model.md").read_text(encoding="utf-8")
 
 
+def test_the_guide_to_settings_shows_what_a_fit_is_refused_by() -> None:
+    command = [sys.executable, str(ROOT / "docs" / "benchmarks" / "needed.py")]
+    table = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert table.strip() in (ROOT / "docs" / "guides" / "choosing_settings.md").read_text(encoding="utf-8")
+
+
 def test_the_guide_to_settings_invents_no_figure() -> None:
     guide = (ROOT / "docs" / "guides" / "choosing_settings.md").read_text(encoding="utf-8")
     measured = "".join(page.read_text(encoding="utf-8") for page in (ROOT / "docs" / "benchmarks").glob("*.md"))
