@@ -81,7 +81,7 @@ class CWRNNNetwork(Network):
             length: (B,) signed intervals to go, at most ``stride`` either way.
             trust: in the residual.
         """
-        stride, pieces_in_all = self.config.stride, max(math.ceil(float(length.abs().max()) - 1e-9), 1)
+        stride, pieces_in_all = self.config.stride, max(math.ceil(float(length.detach().abs().max()) - 1e-9), 1)
         sign, offsets = length.sign()[:, None], torch.arange(pieces_in_all, dtype=torch.float64)
         pieces = sign * (length.abs()[:, None] - offsets).clamp(0, 1)
         middles = place[:, None] + sign * offsets + pieces / 2

@@ -88,6 +88,15 @@ def test_time_goes_on_without_a_jump(
     assert {t: jump for t, jump in jumps.items() if jump > 1e-3} == {}
 
 
+@pytest.mark.filterwarnings("error")
+def test_a_picture_has_a_gradient_by_time_at_every_instant() -> None:
+    network = spoilt(started(translating()))
+    assert network.config.segments == 2
+    times = seconds(0.0, 0.5, 3.0, 4.0, 4.25, 8.0).requires_grad_()
+    network(times).square().sum().backward()
+    assert times.grad is not None and bool(torch.isfinite(times.grad).all()) and bool((times.grad != 0).all())
+
+
 def test_an_anchor_is_met_from_either_side() -> None:
     network = started(translating())
     steps = network.config.steps
