@@ -186,7 +186,7 @@ class CWRNNNetwork(Network):
             lengths = flow.new_tensor([begin - end for begin, end in pieces]).view(-1, 1, 1, 1)
             chosen = torch.tensor(rows, device=flow.device)
             flow = flow.index_copy(0, chosen, compose(flow[chosen], step_flow(velocity, lengths)))
-        return rescale_flow(flow, self.size)
+        return rescale_flow(flow, self.padded)[:, :, : self.size[0], : self.size[1]]
 
     # ----------------------------------------------------------------- fit
     def start(self, observation: Observation, generator: torch.Generator) -> None:
