@@ -161,8 +161,13 @@ class CWRNNNetwork(Network):
 
     # -------------------------------------------------------------- motion
     def _segment_velocities(self, segment: int) -> Tensor:
-        """The velocity of each interval of a segment, (steps, 2, H, W): both directions, the nearer anchor's more."""
+        """The velocity of each interval of a segment, (steps, 2, H, W): of both directions, the nearer anchor's more.
+
+        Without the anchor after, nothing is shown along the way from it: it is that of the way forward alone.
+        """
         _, velocities = self._known_paths(torch.tensor([segment]), 1.0)
+        if self.config.without == "backward":
+            return velocities[:, 0]
         steps = self.config.steps
         share = _column((torch.arange(steps) + 0.5) / steps, velocities)
         return torch.lerp(velocities[:, 0], velocities[:, 1].flip(0), share)
