@@ -127,11 +127,14 @@ class CWRNNNetwork(Network):
         if self.training or len(segments) > 1:
             return self._paths(segments, trust)
         key = (int(segments[0]), trust, str(self.luma.device))
-        if key not in self._remembered:
-            while len(self._remembered) >= REMEMBERED:
-                self._remembered.pop(next(iter(self._remembered)))
-            self._remembered[key] = self._paths(segments, trust)
-        return self._remembered[key]
+        found = self._remembered.get(key) or self._paths(segments, trust)
+        self._remembered.pop(key, None)  # threads may ask at the same time: what one has seen another may have dropped
+        self._remembered[key] = found
+        kept = list(self._remembered)  # used last, at the end
+        here = [each for each in kept if each[2] == key[2]]
+        for each in set(kept).difference(here[-REMEMBERED:]):
+            self._remembered.pop(each, None)
+        return found
 
     # -------------------------------------------------------------- render
     def forward(self, times: Tensor, part: str = "full") -> Tensor:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
@@ -28,6 +29,7 @@ from invr_core.errors import BadInput
 from invr_core.fitting import FitConfig, fit
 from invr_core.models.base import Geometry
 from invr_core.models.cwrnn import CWRNN
+from invr_core.models.cwrnn import network as cwrnn_network
 from invr_core.models.cwrnn.compensation import to_ycc
 from invr_core.models.cwrnn.config import PARTS
 from invr_core.models.cwrnn.network import CWRNNNetwork
@@ -171,10 +173,37 @@ def test_without_warp_nothing_moves_and_without_the_anchor_after_it_is_not_looke
     assert float(still.flow(seconds(0.0), seconds(4.0)).abs().max()) == 0
     ahead = spoilt(started(translating(LONG), replace(LONG_CONFIG, without="backward")))
     assert ahead.config.segments == 1
-    shown = ahead(seconds(3.0))
+    shown, moved = ahead(seconds(3.0)), ahead.flow(seconds(0.0), seconds(8.0))
     ahead.luma[1] += 0.5
     ahead._remembered.clear()
     assert torch.equal(ahead(seconds(3.0)), shown)
+    assert torch.equal(ahead.flow(seconds(0.0), seconds(8.0)), moved) and float(moved.abs().max()) > 1
+
+
+# ------------------------------------------------------------------- what is remembered
+class Forgetful(dict[Any, Any]):
+    """What another thread leaves of it."""
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        """Gone as soon as it is there."""
+
+
+def test_what_another_thread_drops_is_no_fault() -> None:
+    network = started(translating())
+    shown = network(seconds(1.0))
+    network._remembered = Forgetful()
+    assert torch.equal(network(seconds(1.0)), shown)
+
+
+def test_the_segments_used_last_are_remembered_and_only_where_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cwrnn_network, "REMEMBERED", 2)
+    network = started(translating(LONG), CWRNN(params=60_000))
+    steps, segments = network.config.steps, network.config.segments
+    assert segments >= 3
+    network._remembered[0, 1.0, "cuda:0"] = network._paths(torch.tensor([0]), 1.0)
+    for segment in (0, 1, 0, 2):
+        network(seconds((segment + 0.5) * steps))
+    assert list(network._remembered) == [(0, 1.0, "cpu"), (2, 1.0, "cpu")]
 
 
 # -------------------------------------------------------------------------------- fit
