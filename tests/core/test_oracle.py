@@ -50,6 +50,16 @@ def test_an_oracle_moves_as_it_says(kind: type[Oracle]) -> None:
     assert float(still[trusted].max()) > 0.3
 
 
+@pytest.mark.parametrize("kind", ORACLES)
+def test_the_motion_of_an_oracle_is_as_exact_as_its_pictures(kind: type[Oracle]) -> None:
+    for end in (0.3, 0.9):
+        flow, confidence = kind((24, 32)).movement(0.2, end)
+        assert (flow.dtype, tuple(flow.shape)) == (torch.float64, (2, 24, 32))
+        assert (confidence.dtype, tuple(confidence.shape)) == (torch.float64, (1, 24, 32))
+    flow = PanningTexture((24, 32)).movement(0.2, 0.3)[0]
+    assert float((flow[0] - 24 * -2 * 0.1).abs().max()) < 1e-12
+
+
 def test_each_oracle_shows_what_it_is_there_for() -> None:
     """How much of the frame is seen again, or moves, tells them apart."""
     start, middle, end = (torch.tensor([t]) for t in (0.05, 0.5, 0.95))
