@@ -72,11 +72,14 @@ def flushed_denormals() -> Iterator[None]:
 def keep_freed_memory() -> None:
     """Ask glibc to keep freed memory instead of giving it back and mapping it anew, which can cost half of a step.
 
-    Source: M_MMAP_THRESHOLD and M_TRIM_THRESHOLD of mallopt(3). Does nothing elsewhere than on Linux with glibc.
+    Does nothing elsewhere than on Linux with glibc. An older one allows 32 MiB at most. Where it grants no
+    threshold of mapping, that of trimming is left alone: setting it would keep the other from growing by itself.
+
+    Source: M_MMAP_THRESHOLD and M_TRIM_THRESHOLD of mallopt(3), which returns 1 where it grants what is asked.
     """
     if sys.platform.startswith("linux"):
         mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
         if mallopt is not None:
             m_trim_threshold, m_mmap_threshold = -1, -3
-            mallopt(m_mmap_threshold, 1 << 30)
-            mallopt(m_trim_threshold, 1 << 30)
+            if mallopt(m_mmap_threshold, 1 << 30) or mallopt(m_mmap_threshold, 32 << 20):
+                mallopt(m_trim_threshold, 1 << 30)

@@ -18,9 +18,8 @@ from invr_core.models.base import Geometry, ModelConfig, Network
 from invr_core.query import Query
 from invr_core.representation import Motion
 from invr_core.sampling import sample, target_grid
+from invr_core.span import outside, written
 
-TOLERANCE = 1e-9
-"""Seconds by which an instant may lie outside the span through rounding; it is then taken as the end."""
 _TOO_LARGE = "a picture of this fit does not fit in memory; ask for fewer pixels"
 
 
@@ -51,10 +50,10 @@ class Fitted:
     def _instants(self, times: Tensor) -> Tensor:
         times = torch.as_tensor(times, dtype=torch.float64, device="cpu")
         first, last = self.span
-        outside = (times < first - TOLERANCE) | (times > last + TOLERANCE)
-        if bool(outside.any()):
+        beyond = outside(times, self.span)
+        if len(beyond):
             raise OutOfSpan(
-                f"{float(times[outside][0]):g} s lies outside the fitted span; ask for {first:g} to {last:g} s"
+                f"{written(beyond[0])} s lies outside the fitted span; ask for {written(first)} to {written(last)} s"
             )
         return times.clamp(first, last)
 

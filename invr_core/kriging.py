@@ -85,18 +85,25 @@ def krige(picture: Tensor, known: Tensor, likeness: Likeness) -> Tensor:
         return picture
     guessed = picture.clone()
     holes = (known[0, 0] == 0).numpy().astype(np.uint8)
-    count, labels = cv2.connectedComponents(holes)
+    count, labels, boxes, _ = cv2.connectedComponentsWithStats(holes)
     for label in range(1, count):
-        _guess(guessed, known, labels == label, likeness)
+        left, top, width, height = boxes[label, : cv2.CC_STAT_AREA].tolist()
+        wide = min(max(min(height, width) // 2, RIM[0]), RIM[1])
+        window = tuple(slice(max(a - wide, 0), a + length + wide) for a, length in ((top, height), (left, width)))
+        _guess(guessed[0][:, *window], known[0, 0][window] > 0, labels[window] == label, wide, likeness)
     return guessed
 
 
-def _guess(guessed: Tensor, known: Tensor, hole: NDArray[np.bool_], likeness: Likeness) -> None:
-    """Fill one hole of a picture."""
-    rows, columns = np.flatnonzero(hole.any(1)), np.flatnonzero(hole.any(0))
-    wide = min(max(min(len(rows), len(columns)) // 2, RIM[0]), RIM[1])
-    window = tuple(slice(max(int(ends[0]) - wide, 0), int(ends[-1]) + wide + 1) for ends in (rows, columns))
-    part, trusted, inside = guessed[0][:, *window], known[0, 0][window] > 0, hole[window]
+def _guess(part: Tensor, trusted: Tensor, inside: NDArray[np.bool_], wide: int, likeness: Likeness) -> None:
+    """Fill one hole of a picture.
+
+    Args:
+        part: (C, h, w) of the picture, the hole and ``wide`` pixels around it; it is changed.
+        trusted: (h, w) bool, where the picture is known.
+        inside: (h, w), the hole.
+        wide: pixels of the rim.
+        likeness: of the clip.
+    """
     shape = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * wide + 1, 2 * wide + 1))
     rim = (cv2.dilate(inside.astype(np.uint8), shape) > 0) & trusted.numpy()
     reach = len(likeness.covariance) // 2

@@ -49,6 +49,18 @@ class Order:
         return sorted(chosen)
 
 
+class Live(Fitted):
+    """A copy of the clip of a running fit; saved, it is settled first (`Network.finish`, which may take long)."""
+
+    _settled = False
+
+    def settle(self) -> None:
+        """Make of it what the fit would leave if it ended here; the first time only."""
+        if not self._settled:
+            self.network.finish()
+            self._settled = True
+
+
 class Loop:
     """The state of one fit; ``began`` is the second, by the monotonic clock, from which its minutes count."""
 
@@ -182,14 +194,14 @@ class Loop:
         yield
         self.began += time.monotonic() - before
 
-    def live(self) -> Fitted:
-        """A copy of the clip as it is now; see `Progress`. Not settled by `Network.finish`, which may take long."""
+    def live(self) -> Live:
+        """A copy of the clip as it is now; see `Progress`. Settled only where it is saved."""
         if self.device.type == "cuda":  # what the step has left running is time of the fit, not of the look
             before = time.monotonic()
             torch.cuda.synchronize(self.device)
             self.began -= time.monotonic() - before
         network = copy.deepcopy(self.network).eval()
-        return Fitted(network.requires_grad_(False), self.model, self.geometry, {})
+        return Live(network.requires_grad_(False), self.model, self.geometry, {})
 
     def settle(self) -> None:
         """Go back to the last good state if the last step has led to numbers that are not finite."""

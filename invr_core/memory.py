@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from contextlib import contextmanager, suppress
+from pathlib import Path, PurePath
+from typing import NamedTuple
 
 import torch
 
@@ -41,20 +42,48 @@ def available(device: torch.device) -> int | None:
 
 
 def _group_limit() -> int:
-    """Bytes left to this control group (a container's limit), or a huge number."""
-    root = Path("/sys/fs/cgroup")
+    """Bytes left to this process by its control groups (of a container, a job, a service), or a huge number."""
+    return min(_left(group, accounts) for accounts in (_UNIFIED, _LEGACY) for group in accounts.groups())
+
+
+class _Accounts(NamedTuple):
+    """Where a version of control groups keeps its books; ``prefix`` is of what `memory.stat` says of a whole group."""
+
+    root: Path
+    controller: str
+    limit: str
+    used: str
+    prefix: str
+
+    def groups(self) -> Iterator[Path]:
+        """The group of this process, and all that it lies in; within a container, those that can be seen."""
+        own = PurePath()
+        with suppress(OSError, ValueError):
+            for line in Path("/proc/self/cgroup").read_text().splitlines():
+                _, controllers, path = line.split(":", 2)
+                if self.controller in controllers.split(","):
+                    own = PurePath(path.lstrip("/"))
+        return (self.root / group for group in (own, *own.parents))
+
+
+_UNIFIED = _Accounts(Path("/sys/fs/cgroup"), "", "memory.max", "memory.current", "")
+_LEGACY = _Accounts(Path("/sys/fs/cgroup/memory"), "memory", "memory.limit_in_bytes", "memory.usage_in_bytes", "total_")
+
+
+def _left(group: Path, accounts: _Accounts) -> int:
+    """Bytes left to one group, or a huge number."""
     try:
-        limit, used = (root / "memory.max").read_text().strip(), (root / "memory.current").read_text().strip()
-        return int(limit) - int(used) + _group_files(root) if limit != "max" else 1 << 62
-    except (OSError, ValueError):
+        limit, used = (int((group / name).read_text()) for name in (accounts.limit, accounts.used))
+    except (OSError, ValueError):  # there are no such books, or there is no limit ("max")
         return 1 << 62
+    return limit - used + _group_files(group, accounts.prefix)
 
 
-def _group_files(root: Path) -> int:
+def _group_files(group: Path, prefix: str) -> int:
     """Bytes of files that the group has read or written: they count as used, and are dropped when in the way."""
     try:
-        told = dict(line.split() for line in (root / "memory.stat").read_text().splitlines())
-        return int(told["active_file"]) + int(told["inactive_file"])
+        told = dict(line.split() for line in (group / "memory.stat").read_text().splitlines())
+        return int(told[f"{prefix}active_file"]) + int(told[f"{prefix}inactive_file"])
     except (OSError, ValueError, KeyError):
         return 0
 

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from invr_core.errors import BadInput
+from invr_core.span import outside, written
 from invr_core.video import Video
 
 Clip = Callable[[Tensor], Tensor]
@@ -85,14 +86,14 @@ class Observation:
         distance: elementwise, between ``A(x)`` and ``y``: `squared` gives the highest PSNR, `charbonnier` minds less
             what is wrong in a few places.
         size: (H, W) of the clip ``x``; None for that of ``video``.
-        span: seconds that ``x`` must cover; None for that of ``video``.
+        span: seconds that ``x`` must cover, those of ``video`` among them; None for that of ``video``.
         guess: roughly ``x``, at the instants of ``video`` and of any size, for the fit to start from. None: ``video``
             is near enough to ``x``, once it is enlarged or shrunk. Give one where it is not: where ``forward`` moves
             pixels to other places, or where what is given is no picture.
         noisy: whether ``video`` holds noise that is not the clip's; a model then has fewer parameters to learn it with.
 
     Raises:
-        BadInput: if the weight or the guess does not match the video, or the span is none.
+        BadInput: if the weight or the guess does not match the video, or the span is none or does not cover it.
     """
 
     video: Video
@@ -107,6 +108,11 @@ class Observation:
     def __post_init__(self) -> None:
         if self.span is not None and not (all(map(math.isfinite, self.span)) and self.span[0] <= self.span[1]):
             raise BadInput(f"the span must be two finite seconds, the first not after the last, got {self.span}")
+        if self.span is not None and len(outside(torch.tensor(self.video.span, dtype=torch.float64), self.span)):
+            raise BadInput(
+                f"the video goes from {' to '.join(map(written, self.video.span))} s, and the span only from "
+                f"{' to '.join(map(written, self.span))} s; give a span that covers the video, or less of the video"
+            )
         guess = self.guess
         if guess is not None and (guess.channels != 3 or not torch.equal(guess.times, self.video.times)):
             raise BadInput(

@@ -29,6 +29,7 @@ from invr_core.device import resolve
 from invr_core.errors import BadFile, BadOutput
 from invr_core.fitted import Fitted
 from invr_core.header import Header
+from invr_core.loop import Live
 from invr_core.models.base import Geometry, ModelConfig, Network
 from invr_core.quantise import FULL_BITS, check_bits, pack, unpack
 
@@ -46,7 +47,7 @@ def save(rep: Fitted, path: str | Path, bits: int = FULL_BITS) -> None:
     The same representation gives the same bytes.
 
     Args:
-        rep: what `invr_core.fitting.fit` or `load` returned.
+        rep: what `invr_core.fitting.fit` or `load` returned, or what `Progress.live` showed of a running fit.
         path: ends in ``.invr``; its folder is made where it is missing, an older file of that name is replaced.
         bits: of each parameter. 32 is exact. 4 to 16 are quantised and packed (`invr_core.quantise`), and what is
             loaded is a little off. Of a fit of 64 frames of 320x160 with 350,000 parameters and 35.5 dB, 16 bits lost
@@ -67,6 +68,8 @@ def save(rep: Fitted, path: str | Path, bits: int = FULL_BITS) -> None:
         raise BadOutput(
             f"{path}: a representation is saved to a name that ends in {SUFFIX}, for example {path.stem}{SUFFIX}"
         )
+    if isinstance(rep, Live):
+        rep.settle()
     tensors = {name: value.detach().cpu().contiguous().clone() for name, value in _state(rep.network).items()}
     if not _finite(tensors):
         raise BadOutput(f"{path}: what was fitted holds numbers that are not finite, and is of no use; fit it again")

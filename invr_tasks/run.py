@@ -17,6 +17,7 @@ from invr_core.models.base import Geometry, ModelConfig
 from invr_core.observation import Observation
 from invr_core.query import Query
 from invr_core.representation import Representation
+from invr_core.span import outside, written
 from invr_core.video import Video
 from invr_tasks.confidence import parted
 from invr_tasks.task import Source, Task
@@ -244,9 +245,10 @@ def within(times: torch.Tensor, span: tuple[float, float], what: str) -> None:
     Raises:
         OutOfSpan: naming the first instant outside.
     """
-    outside = times[~((times >= span[0] - TOLERANCE) & (times <= span[1] + TOLERANCE))]  # NaN is outside, too
-    if len(outside):
-        raise OutOfSpan(f"{float(outside[0]):g} s lies outside {what}, which spans {span[0]:g} to {span[1]:g} s")
+    beyond = outside(times, span)
+    if len(beyond):
+        first, last = map(written, span)
+        raise OutOfSpan(f"{written(beyond[0])} s lies outside {what}, which spans {first} to {last} s")
 
 
 def _answered(task: Task[Any], source: Source, plain: Result, confidence: bool) -> Result:

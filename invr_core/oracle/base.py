@@ -13,6 +13,7 @@ from torch import Tensor
 from invr_core.errors import BadInput, OutOfSpan, Unsupported
 from invr_core.query import Query
 from invr_core.representation import Motion
+from invr_core.span import outside, written
 
 
 class Oracle(ABC):
@@ -95,10 +96,11 @@ class Oracle(ABC):
 
     def _progress(self, times: Tensor) -> list[float]:
         """Seconds -> fractions of the span."""
-        first, last = self.span
-        fractions = []
-        for time in torch.as_tensor(times, dtype=torch.float64).tolist():
-            if not first - 1e-9 <= time <= last + 1e-9:
-                raise OutOfSpan(f"{time:g} s lies outside the span; ask for instants from {first:g} to {last:g} s")
-            fractions.append((min(max(time, first), last) - first) / (last - first))
-        return fractions
+        times, (first, last) = torch.as_tensor(times, dtype=torch.float64), self.span
+        beyond = outside(times, self.span)
+        if len(beyond):
+            raise OutOfSpan(
+                f"{written(beyond[0])} s lies outside the span; "
+                f"ask for instants from {written(first)} to {written(last)} s"
+            )
+        return [(min(max(time, first), last) - first) / (last - first) for time in times.tolist()]

@@ -61,8 +61,8 @@ class Scene(Oracle):
         in_front = cover > 0.5
         (front_x0, front_y0), (front_x1, front_y1) = self.front(begin), self.front(end)
         (ground_x0, ground_y0), (ground_x1, ground_y1) = self.ground(begin), self.ground(end)
-        move_x = torch.where(in_front, front_x1 - front_x0, ground_x1 - ground_x0)
-        move_y = torch.where(in_front, front_y1 - front_y0, ground_y1 - ground_y0)
+        move_x = torch.where(in_front, x.new_tensor(front_x1 - front_x0), x.new_tensor(ground_x1 - ground_x0))
+        move_y = torch.where(in_front, y.new_tensor(front_y1 - front_y0), y.new_tensor(ground_y1 - ground_y0))
         there_x, there_y = x + move_x, y + move_y
         inside = (there_x >= 0) & (there_x <= self._aspect) & (there_y >= 0) & (there_y <= 1)
         cover_there = self._cover(there_x, there_y, end)

@@ -53,15 +53,35 @@ def test_other_names_are_unknown(monkeypatch: pytest.MonkeyPatch, name: str, cou
         resolve(name)
 
 
-def test_the_allocator_is_asked_once_to_keep_a_gibibyte(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[tuple[int, int]] = []
-    monkeypatch.setattr(ctypes, "CDLL", lambda name: SimpleNamespace(mallopt=lambda *words: asked.append(words)))
+TRIM, MAPPING = -1, -3
+"""As malloc.h of glibc numbers them."""
+
+
+@pytest.mark.parametrize(
+    ("most", "granted"),
+    [
+        (1 << 40, [(MAPPING, 1 << 30), (TRIM, 1 << 30)]),
+        (32 << 20, [(MAPPING, 32 << 20), (TRIM, 1 << 30)]),  # an older glibc
+        (0, []),
+    ],
+)
+def test_the_allocator_is_asked_once_to_keep_a_gibibyte_or_what_it_grants(
+    monkeypatch: pytest.MonkeyPatch, most: int, granted: list[tuple[int, int]]
+) -> None:
+    done: list[tuple[int, int]] = []
+
+    def mallopt(name: int, value: int) -> int:
+        if name == MAPPING and value > most:
+            return 0
+        done.append((name, value))
+        return 1
+
+    monkeypatch.setattr(ctypes, "CDLL", lambda name: SimpleNamespace(mallopt=mallopt))
     monkeypatch.setattr(sys, "platform", "linux")
     keep_freed_memory.cache_clear()
     keep_freed_memory()
     keep_freed_memory()
-    trim, mapping = -1, -3  # as malloc.h of glibc numbers them
-    assert sorted(asked) == [(mapping, 1 << 30), (trim, 1 << 30)]
+    assert done == granted
 
 
 def test_another_c_library_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:

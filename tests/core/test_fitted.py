@@ -61,14 +61,36 @@ def seconds(*times: float) -> Tensor:
 
 def test_instants_a_rounding_outside_are_taken_as_the_end(rep: Fitted) -> None:
     ends = rep(Query(seconds(0.25, 0.75)))
-    assert torch.equal(rep(Query(seconds(0.25 - 0.9e-9, 0.75 + 0.9e-9))), ends)
-    for outside in (0.25 - 2e-9, 0.75 + 2e-9):
+    assert torch.equal(rep(Query(seconds(0.25 - 0.9e-6, 0.75 + 0.9e-6))), ends)
+    for outside in (0.25 - 2e-6, 0.75 + 2e-6):
         with pytest.raises(OutOfSpan, match=r"^0\.\d+ s lies outside the fitted span; ask for 0.25 to 0.75 s$"):
             rep(Query(seconds(0.5, outside)))
         with pytest.raises(OutOfSpan):
             rep.motion(seconds(0.5), seconds(outside))
     with pytest.raises(OutOfSpan, match=r"^0.8 s lies"):
         rep(Query(seconds(0.5, 0.8, 0.9)))
+
+
+@pytest.mark.parametrize("start", [0.0, 100.0, 5000.0, 1.7e9])
+def test_the_end_of_a_clip_can_be_asked_for_as_it_is_written(network: Drawn, toy: Any, start: float) -> None:
+    span = (start, start + 19 / 24)
+    rep = Fitted(network, toy.model, Geometry(span, span, SIZE), {})
+    end = rep(Query(seconds(span[1])))
+    with pytest.raises(OutOfSpan, match=r"ask for [\d.]+ to [\d.]+ s$") as caught:
+        rep(Query(seconds(span[1] + 1e-3)))
+    refused, _, rest = str(caught.value).partition(" s lies")
+    advised = rest.removesuffix(" s").split(" to ")[-1]
+    assert refused != advised
+    assert torch.equal(rep(Query(seconds(float(advised)))), end)
+    if start < 1e9:  # where float32 can tell the instants of a clip apart
+        assert torch.equal(rep(Query(torch.tensor([span[1]], dtype=torch.float32))), end)
+        assert torch.equal(rep(Query(torch.linspace(*span, 5)))[-1:], end)
+
+
+def test_motion_at_no_instant_is_refused(rep: Fitted) -> None:
+    for pair in ((seconds(0.5), seconds(math.nan)), (seconds(math.nan), seconds(0.5))):
+        with pytest.raises(OutOfSpan, match="nan s lies outside"):
+            rep.motion(*pair)
 
 
 def test_what_cannot_be_asked_for_is_refused(rep: Fitted) -> None:

@@ -21,6 +21,7 @@ from invr_core.models.cwrnn import CWRNN
 from invr_core.models.hnerv import HNeRV
 from invr_core.observation import Observation
 from invr_core.query import Query
+from invr_core.storage import load
 from invr_core.video import Video
 
 MODELS: dict[str, ModelConfig] = {"cwrnn": CWRNN(params=24_000), "hnerv": HNeRV(strides=(2, 2), width=8.0, encoder=8)}
@@ -74,6 +75,21 @@ def test_a_look_shows_the_parameters_of_its_moment(model: ModelConfig, disc_clip
         assert not torch.allclose(before, after, atol=1e-4)
     assert torch.equal(lives[0](Query(disc_clip.times)), seen[0])  # a copy: later steps do not reach it
     assert not any(parameter.requires_grad for parameter in lives[0].network.parameters())
+
+
+@models
+def test_a_look_can_be_saved_and_is_then_what_the_fit_would_leave(
+    model: ModelConfig, disc_clip: Video, tmp_path: Path
+) -> None:
+    def look(progress: Progress) -> None:
+        live = progress.live()
+        for name in ("once", "twice"):
+            live.save(tmp_path / f"{name}.invr")
+
+    rep = fit(Observation(disc_clip), model, FitConfig(steps=2, device="cpu"), on_step=look)
+    kept = load(tmp_path / "once.invr")
+    torch.testing.assert_close(kept(Query(disc_clip.times)), rep(Query(disc_clip.times)))
+    assert (tmp_path / "once.invr").read_bytes() == (tmp_path / "twice.invr").read_bytes()
 
 
 def test_a_clip_in_an_open_file_can_be_looked_at(disc_clip: Video) -> None:

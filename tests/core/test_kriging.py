@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import cv2
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -91,6 +93,25 @@ def test_a_large_hole_is_guessed_on_coarser_pixels_alike(
     coarse = krige(truth * known, known, likeness)
     assert not torch.equal(whole, coarse)
     assert missed(coarse, truth, known) < 2 * missed(whole, truth, known) + 1e-4
+
+
+@pytest.mark.parametrize("share", [0.02, 0.3, 0.7])
+def test_each_of_many_holes_is_guessed_as_if_it_were_the_only_one(share: float) -> None:
+    """Whatever lies beside it, or around it, and wherever it is: each is of pixels that touch, by their corners too."""
+    truth, coarse = texture(48, 60), torch.rand(1, 1, 24, 30, generator=torch.Generator().manual_seed(3))
+    known = F.interpolate((coarse >= share).float(), scale_factor=2.0)
+    given = torch.where(known > 0, truth, 0.0)
+    likeness = Likeness.of([(truth, known)])
+    count, labels = cv2.connectedComponents((known[0, 0] == 0).numpy().astype(np.uint8))
+    alone = given.clone()
+    for label in range(1, count):
+        hole = labels == label
+        rows, columns = np.flatnonzero(hole.any(1)), np.flatnonzero(hole.any(0))
+        wide = min(max(min(len(rows), len(columns)) // 2, kriging.RIM[0]), kriging.RIM[1])
+        window = tuple(slice(max(ends[0] - wide, 0), ends[-1] + wide + 1) for ends in (rows, columns))
+        kriging._guess(alone[0][:, *window], known[0, 0][window] > 0, hole[window], wide, likeness)
+    assert count > 5 or share > 0.5
+    assert torch.equal(krige(given, known, likeness), alone)
 
 
 def test_with_nothing_known_or_nothing_missing_it_is_left_as_it_is() -> None:

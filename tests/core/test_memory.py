@@ -26,12 +26,13 @@ def clip(size: tuple[int, int], frames: int = 16) -> Geometry:
 
 
 def files(monkeypatch: pytest.MonkeyPatch, **texts: str) -> None:
-    """The files that tell of memory hold this and nothing else."""
+    """The files that tell of memory, by their paths or their mere names, hold this and nothing else."""
 
     def read_text(path: Path, *args: object, **kwargs: object) -> str:
-        if path.name not in texts:
-            raise FileNotFoundError(path)
-        return texts[path.name]
+        for name in (path.as_posix(), path.name):
+            if name in texts:
+                return texts[name]
+        raise FileNotFoundError(path)
 
     monkeypatch.setattr(Path, "read_text", read_text)
 
@@ -47,6 +48,39 @@ def test_the_least_of_what_machine_and_container_leave_is_free(monkeypatch: pyte
     stat = "anon 900\nactive_file 30\ninactive_file 40\n"  # what was read of files is there to be had
     files(monkeypatch, meminfo=MEMINFO, **group, **{"memory.max": "501000\n", "memory.stat": stat})
     assert available(CPU) == 500_070
+
+
+UNIFIED, LEGACY = "/sys/fs/cgroup", "/sys/fs/cgroup/memory"
+JOB = "system.slice/slurmstepd.scope/job_7"
+UNLIMITED = "9223372036854771712\n"
+
+
+@pytest.mark.parametrize("tight", [JOB, "system.slice/slurmstepd.scope", "system.slice", ""], ids=repr)
+def test_a_job_is_left_the_least_of_what_its_groups_are(monkeypatch: pytest.MonkeyPatch, tight: str) -> None:
+    texts = {"/proc/self/cgroup": f"1:name=systemd:/elsewhere\n0::/{JOB}\n"}
+    for group in (JOB, "system.slice/slurmstepd.scope", "system.slice", ""):
+        folder = f"{UNIFIED}/{group}".rstrip("/")
+        texts[f"{folder}/memory.max"] = "3000500\n" if group == tight else "6000000\n"
+        texts[f"{folder}/memory.current"] = "1000500\n"
+        texts[f"{folder}/memory.stat"] = "active_file 30\ninactive_file 40\n"
+    files(monkeypatch, meminfo=MEMINFO, **texts)
+    assert available(CPU) == 2_000_070
+
+
+@pytest.mark.parametrize("seen", [f"{LEGACY}/{JOB}", LEGACY], ids=["on the machine", "from within the container"])
+def test_groups_of_the_first_version_are_asked_alike(monkeypatch: pytest.MonkeyPatch, seen: str) -> None:
+    texts = {
+        "/proc/self/cgroup": f"5:cpu,cpuacct:/\n4:hugetlb,memory:/{JOB}\n0::/\n",
+        f"{LEGACY}/memory.limit_in_bytes": UNLIMITED,
+        f"{LEGACY}/memory.usage_in_bytes": "5\n",
+        f"{seen}/memory.limit_in_bytes": "501000\n",
+        f"{seen}/memory.usage_in_bytes": "1000\n",
+        f"{seen}/memory.stat": "active_file 1\ninactive_file 2\ntotal_active_file 30\ntotal_inactive_file 40\n",
+    }
+    files(monkeypatch, meminfo=MEMINFO, **texts)
+    assert available(CPU) == 500_070
+    files(monkeypatch, meminfo=MEMINFO, **texts | {f"{seen}/memory.limit_in_bytes": UNLIMITED})
+    assert available(CPU) == 9000 * 1024
 
 
 def test_without_such_files_it_is_what_the_machine_has(monkeypatch: pytest.MonkeyPatch) -> None:

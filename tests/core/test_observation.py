@@ -38,6 +38,14 @@ def test_the_clip_may_be_of_one_instant_but_not_of_none(make_video: Make) -> Non
             Observation(video, span=span)
 
 
+def test_the_clip_may_not_be_shorter_than_what_was_seen(make_video: Make) -> None:
+    video = make_video(3, 4, 6, times=[0.0, 0.5, 19 / 24])
+    for span in ((0.0, 0.75), (0.01, 1.0), (1.0, 2.0)):
+        with pytest.raises(BadInput, match=r"^the video goes from 0 to 0.791667 s, .* give a span that covers the vi"):
+            Observation(video, span=span)
+    assert Observation(video, span=(0.0, 0.791666)).clip_span == (0.0, 0.791666)  # as it is written
+
+
 def test_it_is_fixed_once_made_and_equal_to_itself_alone(make_video: Make) -> None:
     seen = Observation(make_video(2, 4, 6))
     with pytest.raises(FrozenInstanceError):

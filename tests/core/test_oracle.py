@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from invr_core.errors import BadInput, Unsupported
+from invr_core.errors import BadInput, OutOfSpan, Unsupported
 from invr_core.oracle import ORACLES, Cut, MovingDisc, Occlusion, Oracle, PanningTexture
 from invr_core.query import Query
 from invr_core.representation import Representation
@@ -50,6 +50,16 @@ def test_an_oracle_moves_as_it_says(kind: type[Oracle]) -> None:
     assert float(still[trusted].max()) > 0.3
 
 
+@pytest.mark.parametrize("kind", ORACLES)
+def test_the_motion_of_an_oracle_is_as_exact_as_its_pictures(kind: type[Oracle]) -> None:
+    for end in (0.3, 0.9):
+        flow, confidence = kind((24, 32)).movement(0.2, end)
+        assert (flow.dtype, tuple(flow.shape)) == (torch.float64, (2, 24, 32))
+        assert (confidence.dtype, tuple(confidence.shape)) == (torch.float64, (1, 24, 32))
+    flow = PanningTexture((24, 32)).movement(0.2, 0.3)[0]
+    assert float((flow[0] - 24 * -2 * 0.1).abs().max()) < 1e-12
+
+
 def test_each_oracle_shows_what_it_is_there_for() -> None:
     """How much of the frame is seen again, or moves, tells them apart."""
     start, middle, end = (torch.tensor([t]) for t in (0.05, 0.5, 0.95))
@@ -85,6 +95,15 @@ def test_the_oracle_covers_and_uncovers() -> None:
     well_inside = -torch.nn.functional.max_pool2d(-on_disc, 9, 1, 4) > 0
     assert float(well_inside.float().mean()) > 0.02
     assert float(disc.motion(t0, t1).confidence[well_inside].max()) == 0
+
+
+def test_an_oracle_ends_where_it_says() -> None:
+    disc = MovingDisc((8, 8), (0.0, 19 / 24))
+    end = disc(Query(torch.tensor([19 / 24], dtype=torch.float64)))
+    for time in (torch.tensor([19 / 24]), torch.tensor([0.791667], dtype=torch.float64)):
+        assert torch.equal(disc(Query(time)), end)
+    with pytest.raises(OutOfSpan, match=r"^0.791669 s lies outside the span; .* from 0 to 0.791667 s$"):
+        disc(Query(torch.tensor([19 / 24 + 2e-6], dtype=torch.float64)))
 
 
 def test_the_oracle_refuses_what_it_cannot_be(tmp_path: Path) -> None:

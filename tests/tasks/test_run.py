@@ -19,7 +19,7 @@ from invr_core.testing import MovingDisc
 from invr_core.video import Video
 from invr_tasks import registry
 from invr_tasks import run as run_module
-from invr_tasks.run import default_model, run, score
+from invr_tasks.run import default_model, run, score, within
 from invr_tasks.task import Source, Task, as_video
 
 
@@ -121,6 +121,14 @@ def test_a_representation_of_something_else_is_refused(
 ) -> None:
     with pytest.raises(error, match=message):
         run(Show(), Source(truth), rep=rep)
+
+
+def test_the_end_of_a_clip_may_be_named_as_it_is_written() -> None:
+    span = (0.0, 19 / 24)
+    for end in (0.791667, float(torch.tensor(19 / 24))):
+        within(torch.tensor([end], dtype=torch.float64), span, "the clip")
+    with pytest.raises(OutOfSpan, match=r"^0.791669 s lies outside the clip, which spans 0 to 0.791667 s$"):
+        within(torch.tensor([0.791669], dtype=torch.float64), span, "the clip")
 
 
 @pytest.mark.parametrize(

@@ -110,7 +110,7 @@ class Compensation(nn.Module):
         else:
             flows, logit = self.refine(anchors.luma, state, reach, near)
         old, new = (Anchor(*sides) for sides in zip(*(x.chunk(2) for x in _fetched(anchors, flows, size)), strict=True))
-        gate = torch.sigmoid(resize(logit, half) + torch.logit(reach))  # exactly 0 and 1 at the anchors
+        gate = shared(resize(logit, half), reach)
         luma = torch.lerp(old.luma, new.luma, resize(gate, size))
         chroma = torch.lerp(old.chroma, new.chroma, gate)
         bow = 4 * reach * (1 - reach)
@@ -121,6 +121,22 @@ class Compensation(nn.Module):
         x = x + resize(_by_pixel(self.states(states)), half) + self.detail(detail)
         picture = torch.cat([luma, resize(chroma, size)], 1) + F.pixel_shuffle(self.leave(self.cells(x)), 2)
         return mixed(picture, picture.new_tensor(RGB))
+
+
+def shared(logit: Tensor, reach: Tensor) -> Tensor:
+    """How much the anchor after counts: ``sigmoid(logit + log(reach / (1 - reach)))``, exactly 0 and 1 at the anchors.
+
+    Args:
+        logit: (B, 1, h, w).
+        reach: (B, 1, 1, 1) in [0, 1].
+
+    Returns:
+        (B, 1, h, w), with finite gradients at the anchors, too.
+    """
+    inside = (reach > 0) & (reach < 1)
+    between = torch.sigmoid(logit + torch.logit(torch.where(inside, reach, 0.5)))
+    odds = logit.clamp(-20, 20).exp()  # the slope at 0, and 1 / that at 1
+    return torch.where(inside, between, torch.where(reach > 0, 1 - (1 - reach) / odds, reach * odds))
 
 
 def _first(both: Tensor) -> Tensor:

@@ -117,7 +117,7 @@ class CWRNN(ModelConfig):
         below = [solved for solved in tried if counts[solved] <= params]
         if not self.params and below:
             return max(below, key=lambda solved: counts[solved])
-        possible = max(counts.values()) if below else start._least(geometry)
+        possible = start._most(max(counts[solved] for solved in below), geometry) if below else start._least(geometry)
         raise BadInput(
             f"{params:,} parameters are too {'many' if below else 'few'} for this clip of {width}x{height} and "
             f"{len(geometry.times)} frames; give at {'most' if below else 'least'} {possible:,} (--params)"
@@ -129,6 +129,17 @@ class CWRNN(ModelConfig):
         while abs(self._spend(params, geometry, 1).count(geometry) - params) > 0.01 * params:
             params = math.ceil(1.02 * params)
         return params
+
+    def _most(self, params: int, geometry: Geometry) -> int:
+        """The largest budget, to a percent, that can be met, of those up to one."""
+        while True:
+            counts = [self._spend(params, geometry, richness).count(geometry) for richness in RICHNESS]
+            if any(abs(count - params) <= 0.01 * params for count in counts):
+                return params
+            below = [count for count in counts if count < params]
+            if not below:
+                return self._least(geometry)
+            params = max(below)
 
     def _spend(self, params: int, geometry: Geometry, richness: int) -> CWRNN:
         """Sizes that spend a budget: on the network first, then on anchors and motion, and on detail what is left."""

@@ -81,7 +81,7 @@ class CWRNNNetwork(Network):
             length: (B,) signed intervals to go, at most ``stride`` either way.
             trust: in the residual.
         """
-        stride, pieces_in_all = self.config.stride, max(math.ceil(float(length.abs().max()) - 1e-9), 1)
+        stride, pieces_in_all = self.config.stride, max(math.ceil(float(length.detach().abs().max()) - 1e-9), 1)
         sign, offsets = length.sign()[:, None], torch.arange(pieces_in_all, dtype=torch.float64)
         pieces = sign * (length.abs()[:, None] - offsets).clamp(0, 1)
         middles = place[:, None] + sign * offsets + pieces / 2
@@ -127,11 +127,14 @@ class CWRNNNetwork(Network):
         if self.training or len(segments) > 1:
             return self._paths(segments, trust)
         key = (int(segments[0]), trust, str(self.luma.device))
-        if key not in self._remembered:
-            while len(self._remembered) >= REMEMBERED:
-                self._remembered.pop(next(iter(self._remembered)))
-            self._remembered[key] = self._paths(segments, trust)
-        return self._remembered[key]
+        found = self._remembered.get(key) or self._paths(segments, trust)
+        self._remembered.pop(key, None)  # threads may ask at the same time: what one has seen another may have dropped
+        self._remembered[key] = found
+        kept = list(self._remembered)  # used last, at the end
+        here = [each for each in kept if each[2] == key[2]]
+        for each in set(kept).difference(here[-REMEMBERED:]):
+            self._remembered.pop(each, None)
+        return found
 
     # -------------------------------------------------------------- render
     def forward(self, times: Tensor, part: str = "full") -> Tensor:
@@ -161,8 +164,13 @@ class CWRNNNetwork(Network):
 
     # -------------------------------------------------------------- motion
     def _segment_velocities(self, segment: int) -> Tensor:
-        """The velocity of each interval of a segment, (steps, 2, H, W): both directions, the nearer anchor's more."""
+        """The velocity of each interval of a segment, (steps, 2, H, W): of both directions, the nearer anchor's more.
+
+        Without the anchor after, nothing is shown along the way from it: it is that of the way forward alone.
+        """
         _, velocities = self._known_paths(torch.tensor([segment]), 1.0)
+        if self.config.without == "backward":
+            return velocities[:, 0]
         steps = self.config.steps
         share = _column((torch.arange(steps) + 0.5) / steps, velocities)
         return torch.lerp(velocities[:, 0], velocities[:, 1].flip(0), share)
@@ -186,7 +194,7 @@ class CWRNNNetwork(Network):
             lengths = flow.new_tensor([begin - end for begin, end in pieces]).view(-1, 1, 1, 1)
             chosen = torch.tensor(rows, device=flow.device)
             flow = flow.index_copy(0, chosen, compose(flow[chosen], step_flow(velocity, lengths)))
-        return rescale_flow(flow, self.size)
+        return rescale_flow(flow, self.padded)[:, :, : self.size[0], : self.size[1]]
 
     # ----------------------------------------------------------------- fit
     def start(self, observation: Observation, generator: torch.Generator) -> None:

@@ -44,11 +44,19 @@ def initialise(network: CWRNNNetwork, observation: Observation, generator: torch
     video = observation.video
     for index in range(len(network.luma)):
         instant = network.first + index * network.config.steps * network.interval
-        frame = to_ycc(_nearest_frame(observation, instant))
+        frame = _extended(to_ycc(_nearest_frame(observation, instant)), network)
         network.luma[index] = _shrink(frame[:, :1], network.luma)[0]
         network.chroma[index] = _shrink(frame[:, 1:], network.chroma)[0]
     if network.config.warm_start and matchable(video.size):
         _set_velocities(network, observation)
+
+
+def _extended(picture: Tensor, network: CWRNNNetwork) -> Tensor:
+    """A picture or a flow of the clip's frame, its last row and column repeated where the network renders further."""
+    (height, width), (high, wide) = network.size, network.padded
+    rows = round(picture.shape[2] * (high - height) / height)
+    columns = round(picture.shape[3] * (wide - width) / width)
+    return F.pad(picture, (0, columns, 0, rows), mode="replicate") if rows or columns else picture
 
 
 def _shrink(picture: Tensor, like: Tensor) -> Tensor:
@@ -70,7 +78,7 @@ def _nearest_frame(observation: Observation, instant: float) -> Tensor:
 def _set_velocities(network: CWRNNNetwork, observation: Observation) -> None:
     """DIS flow between neighbouring given frames, as pixels of the motion scale per interval, at the grid's nodes."""
     nodes = network.grid.motion.nodes
-    known, middles = _flows(observation, (nodes.shape[2], nodes.shape[3]), network.interval)
+    known, middles = _flows(observation, network)
     if not known:
         return
     places = (torch.tensor(middles, dtype=torch.float64) - network.first) / network.interval
@@ -82,9 +90,10 @@ def _set_velocities(network: CWRNNNetwork, observation: Observation) -> None:
         nodes[node] = torch.lerp(known[before], known[after], share)
 
 
-def _flows(observation: Observation, size: tuple[int, int], interval: float) -> tuple[list[Tensor], list[float]]:
+def _flows(observation: Observation, network: CWRNNNetwork) -> tuple[list[Tensor], list[float]]:
     """Flow per interval, (2, h, w) each, between neighbours that show something, and the middles of those pairs."""
-    times = observation.video.times.tolist()
+    nodes, times = network.grid.motion.nodes, observation.video.times.tolist()
+    size = (nodes.shape[2], nodes.shape[3])
     dis = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
     flows, middles = [], []
     for index, ((old, before), (new, after)) in enumerate(pairwise(_readable(observation))):
@@ -92,8 +101,8 @@ def _flows(observation: Observation, size: tuple[int, int], interval: float) -> 
         if not bool((trusted > 0).any()):
             continue
         mean = torch.from_numpy((dense_flow(dis, old, new) - dense_flow(dis, new, old)) / 2).permute(2, 0, 1)[None]
-        length = (times[index + 1] - times[index]) / interval
-        flows.append(_shrink_flow(fill(mean, trusted), size)[0] / length)
+        length = (times[index + 1] - times[index]) / network.interval
+        flows.append(_shrink_flow(_extended(fill(mean, trusted), network), size)[0] / length)
         middles.append((times[index + 1] + times[index]) / 2)
     return flows, middles
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
@@ -28,6 +29,7 @@ from invr_core.errors import BadInput
 from invr_core.fitting import FitConfig, fit
 from invr_core.models.base import Geometry
 from invr_core.models.cwrnn import CWRNN
+from invr_core.models.cwrnn import network as cwrnn_network
 from invr_core.models.cwrnn.compensation import to_ycc
 from invr_core.models.cwrnn.config import PARTS
 from invr_core.models.cwrnn.network import CWRNNNetwork
@@ -86,6 +88,15 @@ def test_time_goes_on_without_a_jump(
         jumps[instant] = float((before - after).abs().max())
     assert len(jumps) >= 7
     assert {t: jump for t, jump in jumps.items() if jump > 1e-3} == {}
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_picture_has_a_gradient_by_time_at_every_instant() -> None:
+    network = spoilt(started(translating()))
+    assert network.config.segments == 2
+    times = seconds(0.0, 0.5, 3.0, 4.0, 4.25, 8.0).requires_grad_()
+    network(times).square().sum().backward()
+    assert times.grad is not None and bool(torch.isfinite(times.grad).all()) and bool((times.grad != 0).all())
 
 
 def test_an_anchor_is_met_from_either_side() -> None:
@@ -162,10 +173,37 @@ def test_without_warp_nothing_moves_and_without_the_anchor_after_it_is_not_looke
     assert float(still.flow(seconds(0.0), seconds(4.0)).abs().max()) == 0
     ahead = spoilt(started(translating(LONG), replace(LONG_CONFIG, without="backward")))
     assert ahead.config.segments == 1
-    shown = ahead(seconds(3.0))
+    shown, moved = ahead(seconds(3.0)), ahead.flow(seconds(0.0), seconds(8.0))
     ahead.luma[1] += 0.5
     ahead._remembered.clear()
     assert torch.equal(ahead(seconds(3.0)), shown)
+    assert torch.equal(ahead.flow(seconds(0.0), seconds(8.0)), moved) and float(moved.abs().max()) > 1
+
+
+# ------------------------------------------------------------------- what is remembered
+class Forgetful(dict[Any, Any]):
+    """What another thread leaves of it."""
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        """Gone as soon as it is there."""
+
+
+def test_what_another_thread_drops_is_no_fault() -> None:
+    network = started(translating())
+    shown = network(seconds(1.0))
+    network._remembered = Forgetful()
+    assert torch.equal(network(seconds(1.0)), shown)
+
+
+def test_the_segments_used_last_are_remembered_and_only_where_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cwrnn_network, "REMEMBERED", 2)
+    network = started(translating(LONG), CWRNN(params=60_000))
+    steps, segments = network.config.steps, network.config.segments
+    assert segments >= 3
+    network._remembered[0, 1.0, "cuda:0"] = network._paths(torch.tensor([0]), 1.0)
+    for segment in (0, 1, 0, 2):
+        network(seconds((segment + 0.5) * steps))
+    assert list(network._remembered) == [(0, 1.0, "cpu"), (2, 1.0, "cpu")]
 
 
 # -------------------------------------------------------------------------------- fit

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from itertools import cycle
+
+import numpy as np
 import pytest
 import torch
 from moving import (
@@ -17,7 +20,7 @@ from moving import (
 )
 
 from invr_core.models.base import Geometry
-from invr_core.models.cwrnn import CWRNN
+from invr_core.models.cwrnn import CWRNN, start
 from invr_core.models.cwrnn.network import CWRNNNetwork
 from invr_core.observation import Observation
 from invr_core.video import Video
@@ -45,6 +48,24 @@ def test_over_the_whole_clip_the_error_of_the_way_stays_small() -> None:
     network = started(translating())
     flow = network.flow(seconds(0.0, 8.0), seconds(8.0, 0.0))[:, :, 14:-14, 14:-14]
     assert flow.mean((2, 3)).flatten().tolist() == pytest.approx([12, -6, -12, 6], abs=0.6)
+
+
+@pytest.mark.parametrize("size", [(21, 17), (16, 21), (21, 16), (16, 24)], ids=str)
+def test_what_moves_evenly_is_shown_and_told_alike(monkeypatch: pytest.MonkeyPatch, size: tuple[int, int]) -> None:
+    """Odd frames are rendered a row and a column larger: anchors and motion lie on that."""
+    there = np.full((*size, 2), VELOCITY, np.float32)
+    ways = cycle([there, -there])
+    monkeypatch.setattr(start, "dense_flow", lambda dis, old, new: next(ways))
+    ramp = torch.linspace(0.1, 0.9, size[0])[:, None] * torch.linspace(0.1, 0.9, size[1])
+    video = Video.of(ramp.expand(9, 3, *size).contiguous(), torch.tensor(REGULAR, dtype=torch.float64))
+    network = started(video, CWRNN(params=30_000))
+    assert network.config.anchor_size == size
+    assert torch.allclose(network(seconds(0.0, 8.0)), video.frames()[:2], atol=0.03)
+    told = network.flow(seconds(3.0), seconds(4.0))
+    assert torch.allclose(told, torch.tensor(VELOCITY).view(1, 2, 1, 1).expand_as(told), atol=1e-5)
+    pixel = [shown / coarse for shown, coarse in zip(network.padded, network.config.motion_size, strict=True)]
+    velocity = network.grid.motion.nodes[3, :, 0, 0].tolist()
+    assert [velocity[0] * pixel[1], velocity[1] * pixel[0]] == pytest.approx(VELOCITY, abs=1e-5)
 
 
 def test_in_no_time_nothing_moves() -> None:

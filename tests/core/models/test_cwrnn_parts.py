@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, TypeVar
 
 import pytest
@@ -9,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from invr_core.models.cwrnn.compensation import RGB, Anchor, Compensation, Refinement, to_ycc
+from invr_core.models.cwrnn.compensation import RGB, Anchor, Compensation, Refinement, shared, to_ycc
 from invr_core.models.cwrnn.grid import ResidualGrid, TemporalGrid
 from invr_core.models.cwrnn.layers import Pointwise
 from invr_core.models.cwrnn.recurrence import State, WarpRNN, compose, rescale_flow, resize, step_flow
@@ -209,6 +210,19 @@ def test_at_an_anchor_the_other_is_of_no_influence_and_between_them_both_are() -
         assert (not torch.equal(plain, late)) is one and (not torch.equal(plain, early)) is other
         moved = rendered(network, reach, before, after, behind=state(3))
         assert (not torch.allclose(plain, moved, atol=1e-6)) is one
+
+
+def test_the_gate_is_exact_at_the_anchors_and_has_a_slope_there() -> None:
+    logit = torch.tensor([-3.0, 0.0, 1.5, 90.0]).view(1, 1, 1, 4).expand(4, 1, 1, 4)
+    reach = column(0.0, 0.25, 0.9, 1.0).requires_grad_()
+    gate = shared(logit, reach)
+    assert torch.equal(gate[1:3], torch.sigmoid(logit + torch.logit(reach))[1:3])
+    assert not gate[0].any() and bool((gate[3] == 1).all())
+    for column_, (at_first, at_last) in enumerate(((math.exp(-3), math.exp(3)), (1.0, 1.0))):
+        (slope,) = torch.autograd.grad(gate[..., column_].sum(), reach, retain_graph=True)
+        assert slope.flatten()[[0, 3]].tolist() == pytest.approx([at_first, at_last], rel=1e-5)
+    (slope,) = torch.autograd.grad(gate.sum(), reach)
+    assert bool(torch.isfinite(slope).all())
 
 
 def test_how_the_anchors_disagree_is_seen_the_more_the_farther_from_both() -> None:

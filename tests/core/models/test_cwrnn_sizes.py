@@ -82,6 +82,29 @@ def test_a_count_that_cannot_be_met_says_which_can() -> None:
     assert abs(counted - possible) <= 0.02 * possible
 
 
+@pytest.mark.parametrize(
+    ("size", "frames", "params"),
+    [
+        ((29, 45), 18, 388_294),
+        ((3, 17), 17, 388_294),
+        ((47, 5), 29, 100_000),
+        ((16, 52), 5, 3_000_000),
+        ((60, 44), 1, 3_000_000),
+        ((20, 30), 4, 100),
+        ((1, 1), 1, 10_000),
+    ],
+)
+def test_the_count_that_is_advised_is_met(size: tuple[int, int], frames: int, params: int) -> None:
+    geometry = clip(size, frames)
+    with pytest.raises(BadInput, match=r"give at (most|least) [\d,]+ \(--params\)$") as caught:
+        CWRNN(params=params).solve(geometry)
+    way, number = str(caught.value).split(" give at ")[1].split(" ")[:2]
+    advised = int(number.replace(",", ""))
+    assert (advised < params) is (way == "most")
+    counted = CWRNN(params=advised).solve(geometry).count(geometry)
+    assert abs(counted - advised) <= 0.01 * advised
+
+
 @settings(max_examples=40, deadline=None)
 @given(height=st.integers(1, 2200), width=st.integers(1, 4000), frames=st.integers(1, 1000))
 def test_the_default_always_solves(height: int, width: int, frames: int) -> None:
