@@ -17,7 +17,7 @@ from invr_core.errors import BadInput, Unsupported
 from invr_core.fitted import Fitted
 from invr_core.interrupt import interruptible
 from invr_core.loop import Loop
-from invr_core.memory import require_memory, within_memory
+from invr_core.memory import frames_a_step, require_memory, within_memory
 from invr_core.models.base import Geometry, ModelConfig
 from invr_core.observation import Observation
 from invr_core.representation import Representation
@@ -25,7 +25,7 @@ from invr_core.representation import Representation
 MOST_PIXELS = (500_000_000, 50_000_000_000)
 """Pixels that a fit of no given length goes through at the most, on a CPU (some ten minutes of two cores) and a GPU."""
 LEAST_STEPS = 60
-"""Steps of the shortest fit of no given length."""
+"""Steps, each of as many frames as the model likes, of the shortest fit of no given length."""
 _MOST_SEED = 1 << 63
 _TOO_LARGE = "a step of this fit does not fit in memory; fit fewer frames a step (batch), a smaller clip or elsewhere"
 
@@ -40,7 +40,7 @@ class FitConfig:
         seed: of everything random.
         device: "auto", "cpu", "cuda" or "cuda:N".
         learning_rate: peak step size; None for the model's own.
-        batch: frames a step; None for the model's own.
+        batch: frames a step; None for the model's own, or fewer of large frames (`invr_core.memory.frames_a_step`).
 
     Raises:
         BadInput: if steps and minutes are both given, one is not positive and finite, or the seed is out of range.
@@ -184,7 +184,8 @@ def default_steps(model: ModelConfig, geometry: Geometry, batch: int, device: to
     accelerated = device.type == "cuda"
     passes = math.ceil(model.recipe.epochs[accelerated] * len(geometry.times) / batch)
     affordable = MOST_PIXELS[accelerated] // (batch * math.prod(geometry.size))
-    return max(min(passes, affordable), LEAST_STEPS)
+    least = math.ceil(LEAST_STEPS * min(model.recipe.batch, len(geometry.times)) / batch)
+    return max(min(passes, affordable), least)
 
 
 def solved_for(observation: Observation, model: ModelConfig, config: FitConfig) -> ModelConfig:
@@ -228,7 +229,8 @@ def _terms(
     _require_trust(observation)
     geometry = Geometry.of(observation)
     solved = solved_for(observation, model, config)
-    batch = min(config.batch or solved.recipe.batch, len(observation.video))
+    frames = len(observation.video)
+    batch = min(config.batch, frames) if config.batch else frames_a_step(solved, geometry.size, frames)
     require_memory(solved, geometry, batch, device)
     return device, geometry, solved, batch
 

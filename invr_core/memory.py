@@ -17,6 +17,11 @@ from invr_core.models.base import Geometry, ModelConfig
 BYTES_PER_PIXEL = 1500
 """Of one frame in a step, forward and backward: activations, as measured on the models we ship (docs/benchmarks)."""
 
+AT_ONCE = 1 << 21
+"""Pixels of a step, about one frame of 1920x1080: more would take more memory than many have."""
+SIZES = 200
+"""How many smaller sizes are tried until a clip would fit."""
+
 RENDERED, SHOWN, ASKED = 400, 48, 1 << 30
 """Bytes a pixel of a picture that a network renders (260 and 360 were measured, cwrnn and hnerv at 1920x1080), and of
 one that is resized and written; and the need, in bytes, from which on it is asked what is free."""
@@ -116,6 +121,17 @@ def _of_parameters(model: ModelConfig, geometry: Geometry) -> int:
         return model.build(geometry).counted() * 4 * 6
 
 
+def frames_a_step(model: ModelConfig, size: tuple[int, int], frames: int) -> int:
+    """How many frames a step of a fit looks at, where nobody says: as many as the model likes, but few of large ones.
+
+    Args:
+        model: the architecture.
+        size: (H, W) of the clip.
+        frames: that it has.
+    """
+    return max(min(model.recipe.batch, frames, AT_ONCE // math.prod(size)), 1)
+
+
 def require_memory(model: ModelConfig, geometry: Geometry, batch: int, device: torch.device) -> None:
     """Refuse a fit that would not fit.
 
@@ -127,17 +143,20 @@ def require_memory(model: ModelConfig, geometry: Geometry, batch: int, device: t
         return
     raise NotEnoughMemory(
         f"fitting {geometry.size[1]}x{geometry.size[0]} takes about {needed / 2**30:.1f} GiB and "
-        f"{free / 2**30:.1f} GiB are free on {device}; {_what_fits(free, needed, model, geometry)}"
+        f"{free / 2**30:.1f} GiB are free on {device}; {_what_fits(free, batch, model, geometry)}"
     )
 
 
-def _what_fits(free: int, needed: int, model: ModelConfig, geometry: Geometry) -> str:
-    parameters = _of_parameters(model, geometry)
-    shrink = (max(free - parameters, 0) / (needed - parameters)) ** 0.5 * 0.95
-    height, width = (int(side * shrink) for side in geometry.size)
-    if min(height, width) < 1:
-        return f"its {parameters // 24:,} parameters alone take too much: give fewer parameters (--params)"
-    return f"a clip of {width}x{height} would fit"
+def _what_fits(free: int, batch: int, model: ModelConfig, geometry: Geometry) -> str:
+    parameters, frames = _of_parameters(model, geometry), len(geometry.times)
+    chosen = batch != frames_a_step(model, geometry.size, frames)
+    for shrunk in range(1, SIZES):
+        height, width = (int(side * (1 - shrunk / SIZES)) for side in geometry.size)
+        if min(height, width) > 0:
+            at_once = batch if chosen else frames_a_step(model, (height, width), frames)
+            if parameters + at_once * height * width * BYTES_PER_PIXEL <= free:
+                return f"a clip of {width}x{height} would fit"
+    return f"its {parameters // 24:,} parameters alone take too much: give fewer parameters (--params)"
 
 
 def require_picture(native: tuple[int, int], shown: tuple[int, int], device: torch.device) -> None:

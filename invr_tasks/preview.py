@@ -12,7 +12,7 @@ from torch import Tensor
 
 from invr_core.device import resolve
 from invr_core.fitting import LEAST_STEPS, FitConfig, default_steps, solved_for
-from invr_core.memory import available, estimate
+from invr_core.memory import available, estimate, frames_a_step
 from invr_core.models.base import Geometry, ModelConfig
 from invr_core.video import Video
 from invr_tasks.operators.resize import crop_to
@@ -120,7 +120,8 @@ class Planned:
     @property
     def batch(self) -> int:
         """Frames of a step."""
-        return min(self.config.batch or self.model.recipe.batch, len(self.job.observation.video))
+        size, frames = self.job.observation.clip_size, len(self.job.observation.video)
+        return min(self.config.batch, frames) if self.config.batch else frames_a_step(self.model, size, frames)
 
 
 def planned(task: Task[Any], source: Source, cuts: Sequence[int], orders: Orders) -> list[Planned]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import torch
 
 from invr_core.fitting import FitConfig, default_steps, solved_for
-from invr_core.memory import estimate
+from invr_core.memory import estimate, frames_a_step
 from invr_core.models.base import Geometry
 from invr_core.models.cwrnn import CWRNN
 from invr_core.observation import Observation
@@ -23,20 +23,20 @@ FRAMES = 160
 
 def main() -> None:
     """Print the rows."""
-    print("| 160 frames of | parameters | memory, 4 frames a step | 1 frame a step | steps | passes over the clip |")
+    print("| 160 frames of | parameters | frames a step | memory | steps | passes over the clip |")
     print("|---|---|---|---|---|---|")
     for width, height in SIZES:
         clip = Video(torch.arange(FRAMES) / 25, (height, width), lambda indices: torch.zeros(0))
         observation = Observation(clip)
         geometry = Geometry.of(observation)
         model = solved_for(observation, CWRNN(), FitConfig(device="cpu"))
-        batch = model.recipe.batch
+        batch = frames_a_step(model, geometry.size, FRAMES)
         steps = default_steps(model, geometry, batch, torch.device("cpu"))
-        needs = [f"{estimate(model, geometry, each) / 2**30:.1f} GiB" for each in (batch, 1)]
+        needed = f"{estimate(model, geometry, batch) / 2**30:.1f} GiB"
         with torch.device("meta"):
             parameters = model.build(geometry).counted() / 1e6
         passes = batch * steps / FRAMES
-        print(f"| {width}x{height} | {parameters:.0f} million | {needs[0]} | {needs[1]} | {steps} | {passes:.1f} |")
+        print(f"| {width}x{height} | {parameters:.0f} million | {batch} | {needed} | {steps} | {passes:.1f} |")
 
 
 if __name__ == "__main__":

@@ -110,9 +110,8 @@ class Job:
         """Length, device and seed."""
         minutes = self.budget.amount / 60 if self.budget.unit == "seconds" else None
         steps = self.budget.steps(frames, self.batch(frames))
-        return FitConfig(
-            steps, minutes, self.seed, self.device, self.options.get("learning_rate"), self.options.get("batch")
-        )
+        rate, batch = self.options.get("learning_rate"), self.batch(frames)
+        return FitConfig(steps, minutes, self.seed, self.device, rate, batch)
 
     def loss(self) -> str:
         """The name of the distance that is minimised."""

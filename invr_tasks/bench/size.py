@@ -113,7 +113,7 @@ def run_size(wanted: SizeBench, out: Path, quiet: bool = False) -> Record:
 def _fit_config(wanted: SizeBench, clip: Video) -> FitConfig:
     batch = min(default_model(wanted.model, wanted.params).recipe.batch, len(clip))
     minutes = wanted.budget.amount / 60 if wanted.budget.unit == "seconds" else None
-    return FitConfig(wanted.budget.steps(len(clip), batch), minutes, wanted.seed, wanted.device)
+    return FitConfig(wanted.budget.steps(len(clip), batch), minutes, wanted.seed, wanted.device, batch=batch)
 
 
 def stored(rep: Fitted, clip: Video, bits: int, folder: Path) -> Record:

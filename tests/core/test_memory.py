@@ -11,7 +11,15 @@ import torch
 
 from invr_core import memory
 from invr_core.errors import NotEnoughMemory
-from invr_core.memory import BYTES_PER_PIXEL, available, estimate, require_carried, require_memory, require_picture
+from invr_core.memory import (
+    BYTES_PER_PIXEL,
+    available,
+    estimate,
+    frames_a_step,
+    require_carried,
+    require_memory,
+    require_picture,
+)
 from invr_core.models.base import Geometry, ModelConfig
 from invr_core.models.cwrnn import CWRNN
 from invr_core.models.hnerv import HNeRV
@@ -132,6 +140,35 @@ def test_the_size_that_is_said_to_fit_does(
     assert params * 24 + 4 * height * width * BYTES_PER_PIXEL <= free
     assert height * width * 4 * BYTES_PER_PIXEL > 0.5 * (free - params * 24)  # and not needlessly small
     assert width / height == pytest.approx(2, rel=0.05)
+
+
+@pytest.mark.parametrize("free", [700 << 20, 2 << 30, 3500 << 20])
+def test_what_is_said_to_fit_does_with_as_many_frames_a_step_as_it_then_has(
+    monkeypatch: pytest.MonkeyPatch, free: int
+) -> None:
+    whole = (2160, 3840)
+    message = refusal(monkeypatch, free, whole, 400_000, frames_a_step(CWRNN(), whole, 64))
+    found = re.search(r"a clip of (\d+)x(\d+) would fit", message)
+    assert found is not None, message
+    size = int(found[2]), int(found[1])
+    model, geometry = CWRNN(params=400_000), clip(size, 64)
+    require_memory(model.solve(geometry), geometry, frames_a_step(model, size, 64), CPU)
+
+
+@pytest.mark.parametrize(
+    ("size", "frames", "model", "found"),
+    [
+        ((360, 640), 64, CWRNN(), 4),
+        ((360, 640), 3, CWRNN(), 3),
+        ((720, 1280), 64, CWRNN(), 2),
+        ((1080, 1920), 64, CWRNN(), 1),
+        ((2160, 3840), 64, CWRNN(), 1),
+        ((720, 1280), 64, HNeRV(), 2),
+        ((1080, 1920), 64, HNeRV(), 1),
+    ],
+)
+def test_a_step_looks_at_few_large_frames(size: tuple[int, int], frames: int, model: ModelConfig, found: int) -> None:
+    assert frames_a_step(model, size, frames) == found
 
 
 def test_no_size_is_offered_where_the_parameters_alone_are_too_many(monkeypatch: pytest.MonkeyPatch) -> None:
