@@ -114,7 +114,8 @@ class ClipOptions:
     piece: Annotated[int, tyro.conf.arg(metavar="FRAMES")] = PIECE
     """How many frames are fitted together at the most; a longer shot is fitted in overlapping pieces."""
     slow: Annotated[float, tyro.conf.arg(metavar="N")] = 1.0
-    """Play the answer N times as slowly as the clip, without its sound, subtitles and chapters, which keep their time."""
+    """Play the answer N times as slowly as the clip, without its sound, subtitles and chapters, which keep their
+    time."""
     no_audio: Flag = False
     """Leave the sound out; else it is copied as it is, where OUTPUT can hold it."""
 
