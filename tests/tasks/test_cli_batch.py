@@ -88,6 +88,10 @@ def test_a_folder_of_videos_with_a_picture_beside_them_is_no_clip(clips: None) -
             ["fakeslow", "clips", "--into", "out", "--report", "{stem}.html"],
             "2.html exists, and clips/2.mkv is not",
         ),
+        (
+            ["fakeslow", "clips", "--into", "out", "--suffix", "/", "--confidence", "out/{stem}/sure.mkv"],
+            "out/2/sure.mkv lies within out/2/, a folder of frames and nothing else",
+        ),
         (["fakeslow", "clips", "--into", "out", "--device", "tpu"], "unknown device 'tpu'"),
         (["fakefill", "clips", "--into", "out"], "missing: --mask PATH, or --box"),
         (["fakeslow", "clips", "--into", "out", "--keep", "r"], "--keep r is of one run"),
