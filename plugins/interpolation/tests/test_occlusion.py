@@ -7,7 +7,7 @@ import weakref
 
 import pytest
 import torch
-from invr_interpolation import Interpolate, InterpolateConfig, pairs
+from invr_interpolation import Interpolate, InterpolateConfig, occlusion, pairs
 from invr_interpolation.mixing import ALONE_SHARES, unlearned, voices, worth
 from invr_interpolation.occlusion import alone, consistent, meeting, send
 from invr_interpolation.pairs import Gap, Matches, Pair
@@ -157,6 +157,11 @@ def test_what_is_sent_on_is_neither_lost_nor_made() -> None:
     assert float(weights.sum()) == pytest.approx(float(inner.sum()), rel=1e-5)
     assert torch.allclose(arrived.sum((2, 3)), (field * inner).sum((2, 3)), rtol=1e-5)
     assert float(send(field, 0 * weight, flow)[1].abs().max()) == 0
+
+
+def test_each_pixel_of_an_8k_frame_is_told_apart() -> None:
+    places = torch.tensor([[8190.0, 4319.0], [8191.0, 4319.0]])
+    assert occlusion._index(places, 8192).tolist() == [8192 * 4320 - 2, 8192 * 4320 - 1]
 
 
 def test_motion_is_matched_once_for_neighbouring_gaps(monkeypatch: pytest.MonkeyPatch) -> None:
