@@ -69,6 +69,8 @@ class Task(ABC, Generic[C]):
     """Parts that the representation must offer."""
     minimum_frames: ClassVar[int] = 1
     """How many frames the clip must have at the least."""
+    channels: ClassVar[int | None] = 3
+    """How many channels the clip must have; None for any. Files always have 3: fewer come from Python alone."""
     Config: type[C]
     """A frozen dataclass with a docstring under every field."""
 

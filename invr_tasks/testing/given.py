@@ -29,6 +29,10 @@ def the_source_is_sound(task: Task[Any]) -> None:
     expect(set(extras) == declared, f"the extras are {sorted(extras)}, `inputs` declares {sorted(declared)}")
     least = task.minimum_frames
     expect(len(video) >= least, f"the source has {len(video)} frames, `minimum_frames` is {least}")
+    expect(
+        task.channels in (None, video.channels),
+        f"the source has {video.channels} channels, `channels` is {task.channels}; None allows any",
+    )
     for name, each in {"video": video, **extras}.items():
         _expect_video(each, name)
         expect(
