@@ -158,7 +158,7 @@ def fit_part(
 
 
 def _joined(fits: Fits) -> Video:
-    """The answers as one, each instant from its own part or from both that overlap there.
+    """The answers as one, each instant from its own part or from both that overlap there, if these may be mixed.
 
     The first is made now, unless it is known from frames that are kept what the answer is like.
     """
@@ -176,6 +176,8 @@ def _joined(fits: Fits) -> Video:
         if fade is None or index >= jobs[before].first + len(jobs[before].places):
             return own(which, index)
         share = (float(times[index]) - fade[0]) / (fade[1] - fade[0])
+        if not jobs[which].task.blends:
+            share = float(share >= 0.5)
         if share <= 0 or share >= 1:
             return own(before if share <= 0 else which, index)
         return torch.lerp(own(before, index), own(which, index), share)  # of two equal numbers it is that number
