@@ -149,6 +149,13 @@ class RepOptions:
     """Keep the run in this new folder while it goes on, so that `invr resume RUN` can after a Ctrl-C or worse."""
 
 
+@dataclass(frozen=True)
+class BatchRepOptions(RepOptions):
+    """The same of many clips, whose runs are not kept: what a batch has finished is not done again anyway."""
+
+    keep: tyro.conf.Suppress[str | None] = None
+
+
 Preview = Annotated[
     float | None,
     tyro.conf.arg(
@@ -165,7 +172,11 @@ RUN: tuple[tuple[Any, ...], ...] = (
 
 
 def task_command(
-    task: type[Task[Any]], name: str, command: str = "invr run", first: Sequence[tuple[Any, ...]] = RUN
+    task: type[Task[Any]],
+    name: str,
+    command: str = "invr run",
+    first: Sequence[tuple[Any, ...]] = RUN,
+    file: type[RepOptions] = RepOptions,
 ) -> type[Any]:
     """The command line of one task as a dataclass: its inputs, its options, those of the fit.
 
@@ -174,6 +185,7 @@ def task_command(
         name: by which it was asked for.
         command: whose command line it is, for messages.
         first: the fields of that command, as `dataclasses.make_dataclass` takes them.
+        file: its options of what was fitted.
 
     Raises:
         BrokenTask: if an input or an option of the task has a name that is taken.
@@ -191,7 +203,7 @@ def task_command(
             ("task", _unchecked(task.Config)),
             ("fit", FitOptions),
             ("clip", ClipOptions),
-            ("file", RepOptions),
+            ("file", file),
             ("who", EngineOptions),
             *masks,
             ("report", Report, dataclasses.field(default=None)),
