@@ -34,7 +34,7 @@ from invr_tasks.task import Source, Task
 
 TASKS = ("interpolate", "inpaint", "denoise", "upscale")
 """The names that are looked up among the installed tasks, in the order in which they are shown."""
-INSTALL = "pip install -c constraints.txt ./plugins/*"
+INSTALL = "pip install -c constraints.txt ./plugins/*/"
 """What brings the tasks of a checkout in."""
 FRAMES = 49
 """How much of the clip is used: its first frames."""

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from invr_core.errors import NotEnoughMemory
+from invr_core.errors import BadInput, NotEnoughMemory
 from invr_core.fitting import FitConfig, check_fit
 from invr_core.io.notes import silent
 from invr_core.models.base import ModelConfig
@@ -104,9 +103,15 @@ class Fits:
         Args:
             elsewhere: whether the fits are done by others, whose memory is not this machine's.
         """
-        for prepared, share in self.prepared():
-            with suppress(*([NotEnoughMemory] if elsewhere else [])):
+        titles = [job.part.title for job in self.jobs if job.fitted]
+        for title, (prepared, share) in zip(titles, self.prepared(), strict=True):
+            try:
                 check_fit(prepared.observation, self.model, share)
+            except BadInput as error:
+                raise BadInput(f"{title}: {error}" if title else str(error)) from error
+            except NotEnoughMemory:
+                if not elsewhere:
+                    raise
         short = [job.part.title for job in self.jobs if not job.enough and len(job.places)]
         if short:
             self.orders.tell(f"too short for this task, and shown by the trivial answer: {'; '.join(short)}")

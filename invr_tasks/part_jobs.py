@@ -13,6 +13,7 @@ from torch import Tensor
 
 from invr_core.fitting import FitConfig
 from invr_core.query import Query
+from invr_core.shots import find_cuts
 from invr_core.video import Video
 from invr_tasks.pieces import Part
 from invr_tasks.task import Source, Task
@@ -47,6 +48,31 @@ class Job:
     def fitted(self) -> bool:
         """Whether there is enough to fit, and something is asked for."""
         return self.enough and len(self.places) > 0
+
+
+def seen_cuts(task: Task[Any], source: Source, cuts: Sequence[int]) -> tuple[int, ...]:
+    """The cuts of a clip without those around a shot of which its further inputs hide every pixel.
+
+    Nothing could be fitted to such a shot: it belongs to the one before it; and to the one after it, if these two are
+    alike, or it is the first.
+
+    Args:
+        task: says what is trusted.
+        source: the clip, and what hides it.
+        cuts: first frame of each shot but the first, increasing.
+    """
+    weight = task.observe(source).weight if cuts and source.extras else None
+    if weight is None:
+        return tuple(cuts)
+    clip = source.video
+    shots = list(pairwise([0, *cuts, len(clip)]))
+    hidden = [shot for shot in shots if not any(bool((weight.read([i]) > 0).any()) for i in range(*shot))]
+    if not hidden:
+        return tuple(cuts)
+    seen = sorted(set(range(len(clip))).difference(*(range(*shot) for shot in hidden)))
+    lasting = {seen[cut] for cut in find_cuts(clip[seen])} if seen else set()
+    ends = {end for _, end in hidden} - lasting
+    return tuple(cut for cut in cuts if cut not in ends | {begin for begin, _ in hidden})
 
 
 def split(task: Task[Any], source: Source, parts: Sequence[Part], asked: Query) -> Iterator[Job]:

@@ -78,7 +78,7 @@ def describe_installed(offers: list[Offer]) -> str:
     """``Installed tasks: …``, or how to install some."""
     if not offers:
         return (
-            "No task is installed; to install ours, in a checkout of invr: pip install -c constraints.txt ./plugins/*"
+            "No task is installed; to install ours, in a checkout of invr: pip install -c constraints.txt ./plugins/*/"
         )
     return f"Installed tasks: {', '.join(dict.fromkeys(offer.name for offer in offers))}"
 

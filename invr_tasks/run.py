@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from invr_tasks.metrics import Perceptual, Scores
 
 DEFAULT_MODEL = "cwrnn"
-TOLERANCE = 1e-9
-"""Seconds by which an instant may lie outside a span through rounding."""
 
 OnStep = Callable[[Progress], None]
 T = TypeVar("T", bound=Task[Any])
@@ -87,7 +85,8 @@ def prepare(task: Task[Any], source: Source) -> Job:
     """Everything about a task and its source that can be refused before the fit.
 
     Raises:
-        BadInput: if an input is missing, the clip has too few frames, or the instants asked for do not increase.
+        BadInput: if an input is missing, the clip has too few frames or another number of channels, or the instants
+            asked for do not increase.
         OutOfSpan: if an instant asked for lies outside the clip that is fitted.
     """
     missing = [name for name in task.inputs if name != "video" and name not in source.extras]
@@ -96,6 +95,11 @@ def prepare(task: Task[Any], source: Source) -> Job:
     if len(source.video) < task.minimum_frames:
         raise BadInput(
             f"{_title(task)} needs a clip of at least {task.minimum_frames} frames, this one has {len(source.video)}"
+        )
+    if task.channels not in (None, source.video.channels):
+        raise BadInput(
+            f"{_title(task)} needs a clip of {task.channels} channels, this one has {source.video.channels}; "
+            "for a grey one: video.map(lambda frames: frames.expand(-1, 3, -1, -1))"
         )
     job = Job(task.observe(source), task.plan(source))
     times = job.query.times

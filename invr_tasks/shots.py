@@ -17,6 +17,7 @@ from invr_core.video import Video
 from invr_tasks.confidence import parted
 from invr_tasks.keeping import Kept
 from invr_tasks.part_fits import BOTH, Done, Fits, OnDone, OnPart, Orders, Tell
+from invr_tasks.part_jobs import seen_cuts
 from invr_tasks.pieces import PIECE, Part
 from invr_tasks.run import OnStep, Result
 from invr_tasks.task import Source, Task
@@ -81,7 +82,8 @@ def run_shots(
         task: with its options; it need not know of shots or pieces.
         source: the clip, and what else the task needs; an input with as many frames as the clip is cut like it, any
             other is given to each part whole.
-        cuts: first frame of each shot but the first, increasing; see `invr_core.shots.find_cuts`.
+        cuts: first frame of each shot but the first, increasing; see `invr_core.shots.find_cuts`. Unless the run is
+            kept, those around a shot that is hidden altogether do not count; see `invr_tasks.part_jobs.seen_cuts`.
         piece: frames that are fitted together at the most; see `invr_tasks.pieces.parts_of`.
         model: as in `invr_tasks.run.run`.
         fit_config: as in `invr_tasks.run.run`, for the whole clip.
@@ -103,7 +105,7 @@ def run_shots(
     fits = Fits(
         task,
         source,
-        cuts,
+        seen_cuts(task, source, cuts) if keep is None else cuts,
         Orders(piece, model, fit_config, on_step, on_part, on_done, tell or silent, keep, unfinished, confidence),
     )
     fits.check(elsewhere=ahead is not None)
@@ -156,7 +158,7 @@ def fit_part(
 
 
 def _joined(fits: Fits) -> Video:
-    """The answers as one, each instant from its own part or from both that overlap there.
+    """The answers as one, each instant from its own part or from both that overlap there, if these may be mixed.
 
     The first is made now, unless it is known from frames that are kept what the answer is like.
     """
@@ -174,6 +176,8 @@ def _joined(fits: Fits) -> Video:
         if fade is None or index >= jobs[before].first + len(jobs[before].places):
             return own(which, index)
         share = (float(times[index]) - fade[0]) / (fade[1] - fade[0])
+        if not jobs[which].task.blends:
+            share = float(share >= 0.5)
         if share <= 0 or share >= 1:
             return own(before if share <= 0 else which, index)
         return torch.lerp(own(before, index), own(which, index), share)  # of two equal numbers it is that number

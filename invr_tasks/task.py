@@ -69,6 +69,11 @@ class Task(ABC, Generic[C]):
     """Parts that the representation must offer."""
     minimum_frames: ClassVar[int] = 1
     """How many frames the clip must have at the least."""
+    channels: ClassVar[int | None] = 3
+    """How many channels the clip must have; None for any. Files always have 3: fewer come from Python alone."""
+    blends: ClassVar[bool] = True
+    """Whether the answers of two pieces of a long clip are mixed where these overlap. If not, one follows the other in
+    the middle: right where each piece displaces what it shows in its own way, and both at once are a double image."""
     Config: type[C]
     """A frozen dataclass with a docstring under every field."""
 

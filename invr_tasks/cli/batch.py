@@ -21,7 +21,7 @@ from invr_tasks import registry
 from invr_tasks.cli.blame import blame, one_line, say
 from invr_tasks.cli.checked import check_options
 from invr_tasks.cli.clips import Clip, existing, find_clips
-from invr_tasks.cli.options import Place, task_command, task_config
+from invr_tasks.cli.options import BatchRepOptions, Place, task_command, task_config
 from invr_tasks.cli.parse import UsageError, parse
 from invr_tasks.cli.run import run_one, tasks_help
 
@@ -97,7 +97,7 @@ def read(arguments: Sequence[str]) -> tuple[type[Task[Any]], Any, Any]:
     """
     name, *rest = arguments
     task = registry.get(name)
-    parsed: Any = parse(task_command(task, name, "invr batch", FIRST), f"invr batch {name}", rest)
+    parsed: Any = parse(task_command(task, name, "invr batch", FIRST, BatchRepOptions), f"invr batch {name}", rest)
     if not parsed.inputs:
         raise UsageError(f"missing: INPUT (see `invr batch {name} --help`)")
     check_options(parsed)
@@ -121,8 +121,6 @@ def _check(task: Any, parsed: Any, clips: Sequence[Clip], jobs: Sequence[Any]) -
     from invr_core.device import resolve
     from invr_tasks.cli.files import check_outputs, further_inputs, paths_of
 
-    if parsed.file.keep:
-        raise BadInput(f"--keep {parsed.file.keep} is of one run; what a batch has finished is not done again anyway")
     for option, path in _others(parsed):
         if path and STEM not in path and len(jobs) > 1:
             raise BadInput(f"{option} {path} would be written by each of {len(jobs)} clips; put {STEM} into its name")

@@ -10,12 +10,15 @@ from invr_core.errors import BadInput
 if TYPE_CHECKING:
     from invr_core.video import Video
     from invr_tasks.cli.preview import Preview
+    from invr_tasks.task import Source, Task
 
 
 def cuts_of(
-    video: Video, minimum: int, parsed: Any, preview: Preview | None, note: Callable[[str], None]
+    task: Task[Any], source: Source, parsed: Any, preview: Preview | None, note: Callable[[str], None]
 ) -> tuple[tuple[int, ...], int]:
     """The cuts that are given, or found, in the clip or its excerpt, and the number of parts; told, with the pieces.
+
+    Those around a shot that is hidden altogether are left out.
 
     Raises:
         BadInput: if no part is long enough to be fitted, and something is to be kept of one.
@@ -24,14 +27,16 @@ def cuts_of(
     from invr_core.shots import cuts_at, find_cuts
     from invr_tasks.cli.files import check_outputs
     from invr_tasks.cli.parts import numbered
+    from invr_tasks.part_jobs import seen_cuts
     from invr_tasks.pieces import parts_of
 
+    video, minimum = source.video, task.minimum_frames
     cuts: tuple[int, ...] = ()
     if not parsed.clip.no_shots:
         given = parsed.clip.cuts
         if preview is not None and given is not None:
             given = preview.cuts(given)
-        cuts = find_cuts(video) if given is None else cuts_at(video, given)
+        cuts = seen_cuts(task, source, find_cuts(video) if given is None else cuts_at(video, given))
     parts = parts_of(len(video), cuts, parsed.clip.piece, minimum)
     pieces = len(parts) - len(cuts) - 1
     if cuts:

@@ -69,7 +69,9 @@ def check_outputs(
     run: str | None = None,
     confidence: str | None = None,
 ) -> None:
-    """Refuse outputs that could not be written, or would replace an input.
+    """Refuse outputs that could not be written, or would replace an input or each other.
+
+    A folder of frames is put in place as a whole, so whatever else lies within it would be lost.
 
     Args:
         inputs: paths that are read.
@@ -97,6 +99,16 @@ def check_outputs(
             raise BadOutput(f"{output} is named twice on this command line; write to another name")
         if run is not None and not is_url(output) and Path(run).resolve() in Path(output).resolve().parents:
             raise BadOutput(f"{output} lies within {run}, where the run is kept; write to another folder")
+    for folder in (path for path in (video, confidence) if path is not None and not is_url(path)):
+        if kind(folder) == "folder":
+            _check_alone(folder, [*inputs, *outputs])
+
+
+def _check_alone(folder: str, paths: list[str]) -> None:
+    """Refuse whatever is named within a folder that is to hold frames and nothing else."""
+    for path in paths:
+        if not is_url(path) and Path(folder).resolve() in Path(path).resolve().parents:
+            raise BadOutput(f"{path} lies within {folder}, a folder of frames and nothing else; choose another place")
 
 
 def _check_frames(path: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import math
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import MISSING, dataclass, make_dataclass
 from typing import TYPE_CHECKING, Annotated, Any
@@ -147,6 +148,13 @@ class RepOptions:
     """Keep the run in this new folder while it goes on, so that `invr resume RUN` can after a Ctrl-C or worse."""
 
 
+@dataclass(frozen=True)
+class BatchRepOptions(RepOptions):
+    """The same of many clips, whose runs are not kept: what a batch has finished is not done again anyway."""
+
+    keep: tyro.conf.Suppress[str | None] = None
+
+
 Preview = Annotated[
     float | None,
     tyro.conf.arg(
@@ -163,7 +171,11 @@ RUN: tuple[tuple[Any, ...], ...] = (
 
 
 def task_command(
-    task: type[Task[Any]], name: str, command: str = "invr run", first: Sequence[tuple[Any, ...]] = RUN
+    task: type[Task[Any]],
+    name: str,
+    command: str = "invr run",
+    first: Sequence[tuple[Any, ...]] = RUN,
+    file: type[RepOptions] = RepOptions,
 ) -> type[Any]:
     """The command line of one task as a dataclass: its inputs, its options, those of the fit.
 
@@ -172,14 +184,15 @@ def task_command(
         name: by which it was asked for.
         command: whose command line it is, for messages.
         first: the fields of that command, as `dataclasses.make_dataclass` takes them.
+        file: its options of what was fitted.
 
     Raises:
-        BrokenTask: if two of them have the same name.
+        BrokenTask: if an input or an option of the task has a name that is taken.
     """
     extras = [given for given in task.inputs if given != "video"]
     masks = [option for given in extras if is_mask(given) for option in mask_options(given)]
-    taken = {*(field[0] for field in first), *extras, *(option for option, _, _ in masks)}
-    _refuse_clashes(task, name, command, taken)
+    inputs = [*(given for given in extras if not is_mask(given)), *(option for option, _, _ in masks)]
+    _refuse_clashes(task, name, command, [field[0] for field in first], inputs)
     quiet: Any = Annotated[Flag, tyro.conf.arg(help="Show no progress.")]
     made = make_dataclass(
         "Command",
@@ -189,7 +202,7 @@ def task_command(
             ("task", _unchecked(task.Config)),
             ("fit", FitOptions),
             ("clip", ClipOptions),
-            ("file", RepOptions),
+            ("file", file),
             ("who", EngineOptions),
             *masks,
             ("report", Report, dataclasses.field(default=None)),
@@ -240,16 +253,32 @@ def _is_default(field: dataclasses.Field[Any], value: Any) -> bool:
     return field.default is not MISSING and bool(value == field.default)
 
 
-def _refuse_clashes(task: type[Task[Any]], name: str, command: str, others: set[str]) -> None:
-    groups: list[Any] = [FitOptions, ClipOptions, RepOptions, EngineOptions]
-    taken = {"help", "report", "truth", "confidence", "quiet", *others}
-    taken |= {field.name for group in groups for field in dataclasses.fields(group)}
-    clashes = sorted(taken & {field.name for field in dataclasses.fields(task.Config)})
-    if clashes:
-        raise BrokenTask(
-            f"the task {name!r} ({task.__module__}:{task.__name__}) has options that `{command}` has itself: "
-            f"{', '.join(map(_flag, clashes))}; rename them in its Config"
-        )
+def _refuse_clashes(
+    task: type[Task[Any]], name: str, command: str, first: Sequence[str], inputs: Sequence[str]
+) -> None:
+    """Refuse a task whose inputs or options are called like options of the command, or like each other.
+
+    Args:
+        task: its class.
+        name: by which it was asked for.
+        command: whose command line it is.
+        first: what that takes before all else.
+        inputs: what the inputs of the task are called there.
+    """
+    groups = {"fit": FitOptions, "clip": ClipOptions, "file": RepOptions, "who": EngineOptions}
+    taken = {"help", "report", "truth", "confidence", "quiet", *first}
+    taken |= {field.name for group in groups.values() for field in dataclasses.fields(group)}
+    options = {field.name for field in dataclasses.fields(task.Config)}
+    twice = {given for given, count in Counter(inputs).items() if count > 1}
+    for what, where, clashes in (
+        ("inputs", "inputs", twice | set(inputs) & {*taken, *groups, "task"}),
+        ("options", "Config", options & {*taken, *inputs}),
+    ):
+        if clashes:
+            raise BrokenTask(
+                f"the task {name!r} ({task.__module__}:{task.__name__}) has {what} that `{command}` has itself: "
+                f"{', '.join(map(_flag, sorted(clashes)))}; rename them in its {where}"
+            )
 
 
 def _further(extra: str) -> Any:

@@ -144,9 +144,7 @@ def run_one(
         else:
             again = reuse(parsed.file.rep, source.video, task.minimum_frames) if run_again else None
             cuts, count = (
-                cuts_of(source.video, task.minimum_frames, parsed, preview, reporter.note)
-                if again is None
-                else (again.cuts, again.count)
+                cuts_of(task, source, parsed, preview, reporter.note) if again is None else (again.cuts, again.count)
             )
             ahead = fitting_ahead(arguments, kept, cuts, crew, reporter.note) if crew and kept else None
             saved, bits = parsed.file.save_rep, parsed.file.bits

@@ -101,6 +101,8 @@ def distribute(function: str, pieces: Sequence[Piece], crew: Crew) -> Generator[
         Unsupported: without Ray, if that is asked for.
         BadInput: if the cluster is not there, or has no node that is large enough.
     """
+    if not pieces:
+        return (done for done in list[Done]())
     asked = ((piece.title, order(function, piece.arguments, crew.threads)) for piece in pieces)
     if crew.engine == "ray":
         from invr_tasks.engine.cluster import on_ray

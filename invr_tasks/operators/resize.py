@@ -15,6 +15,9 @@ from invr_core.errors import BadInput
 from invr_core.video import Video
 from invr_tasks.pixels import Bytes, from_bytes, to_bytes
 
+OFF = 1e-6
+"""Pixels by which a side may miss a multiple of a scale that has no exact float, such as 1.1."""
+
 
 def downscale(video: Video, scale: float, kernel: Literal["area", "bicubic"] = "area") -> Video:
     """A clip made so many times smaller, rounded to 8 bits.
@@ -31,7 +34,7 @@ def downscale(video: Video, scale: float, kernel: Literal["area", "bicubic"] = "
         BadInput: if the size is no multiple of the scale, or the kernel is unknown.
     """
     height, width = video.size
-    if scale < 1 or height % scale or width % scale:
+    if not 1 <= scale <= min(video.size) or any(abs(side / scale - round(side / scale)) > OFF for side in video.size):
         raise BadInput(
             f"{width}x{height} is no multiple of the scale {scale}; crop the clip first, or change the scale"
         )

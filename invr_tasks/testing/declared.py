@@ -32,6 +32,7 @@ def the_class_states_what_it_is(task: Task[Any]) -> None:
     expect(len(set(inputs)) == len(inputs), f"inputs are {inputs!r}; each must have a name of its own")
     expect(isinstance(kind.needs, frozenset) and "full" in kind.needs, f"needs is {kind.needs!r}, not a frozenset")
     expect(kind.minimum_frames >= 1, f"minimum_frames is {kind.minimum_frames}, expected at least 1")
+    expect(kind.channels is None or kind.channels >= 1, f"channels is {kind.channels}, expected at least 1, or None")
     frozen = getattr(kind.Config, "__dataclass_params__", None)
     expect(bool(frozen and frozen.frozen), f"{kind.Config.__name__} must be a dataclass(frozen=True)")
     expect(isinstance(task.config, kind.Config), f"config is {task.config!r}, expected a {kind.Config.__name__}")

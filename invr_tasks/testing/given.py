@@ -13,10 +13,11 @@ from invr_core.oracle import MovingDisc, Oracle, PanningTexture
 from invr_core.query import Query
 from invr_core.video import Video
 from invr_tasks.cli.masks import is_mask
-from invr_tasks.run import TOLERANCE
 from invr_tasks.task import Task
 from invr_tasks.testing.cases import FPS, SPAN, expect_frames, fitted, simulated, some
 
+TOLERANCE = 1e-9
+"""Seconds by which a span may differ from another through rounding."""
 MUCH_CLOSER = 0.5
 """Of the distance at which another clip is: no further away may the right one be."""
 
@@ -29,6 +30,10 @@ def the_source_is_sound(task: Task[Any]) -> None:
     expect(set(extras) == declared, f"the extras are {sorted(extras)}, `inputs` declares {sorted(declared)}")
     least = task.minimum_frames
     expect(len(video) >= least, f"the source has {len(video)} frames, `minimum_frames` is {least}")
+    expect(
+        task.channels in (None, video.channels),
+        f"the source has {video.channels} channels, `channels` is {task.channels}; None allows any",
+    )
     for name, each in {"video": video, **extras}.items():
         _expect_video(each, name)
         expect(

@@ -148,6 +148,26 @@ def test_an_output_that_cannot_be(
     assert fits.calls == []
 
 
+@pytest.mark.parametrize(
+    ("options", "lost"),
+    [
+        (["out/", "--confidence", "out/sure.mkv"], "out/sure.mkv"),
+        (["out", "--report", "./out/page.html"], "./out/page.html"),
+        (["out", "--save-rep", "out/fit.invr"], "out/fit.invr"),
+        (["out", "--keep", "out/run"], "out/run"),
+        (["out/answer.mkv", "--confidence", "out"], "out/answer.mkv"),
+        (["out/", "--report", "page.html", "--truth", "out/000000.png"], "out/000000.png"),
+    ],
+)
+def test_what_would_be_lost_within_a_folder_of_frames(
+    refuses: Refuses, fits: Any, make_video: Make, options: list[str], lost: str
+) -> None:
+    make_video(3, 16, 24).save("out")
+    message = refuses("run", "denoise", "in.mkv", *options)
+    assert message.startswith(f"{lost} lies within out") and message.endswith("choose another place")
+    assert fits.calls == []
+
+
 def test_a_folder_that_is_locked(refuses: Refuses, fits: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     def locked(*args: object, **kwargs: object) -> None:
         raise PermissionError(13, "Permission denied")

@@ -88,9 +88,13 @@ def test_a_folder_of_videos_with_a_picture_beside_them_is_no_clip(clips: None) -
             ["fakeslow", "clips", "--into", "out", "--report", "{stem}.html"],
             "2.html exists, and clips/2.mkv is not",
         ),
+        (
+            ["fakeslow", "clips", "--into", "out", "--suffix", "/", "--confidence", "out/{stem}/sure.mkv"],
+            "out/2/sure.mkv lies within out/2/, a folder of frames and nothing else",
+        ),
         (["fakeslow", "clips", "--into", "out", "--device", "tpu"], "unknown device 'tpu'"),
         (["fakefill", "clips", "--into", "out"], "missing: --mask PATH, or --box"),
-        (["fakeslow", "clips", "--into", "out", "--keep", "r"], "--keep r is of one run"),
+        (["fakeslow", "clips", "--into", "out", "--keep", "r"], "Unrecognized options: --keep"),
         (["fakeslow", "clips", "--into", "out", "--box", "0,0,1,1"], "Unrecognized options: --box"),
     ],
 )
@@ -118,6 +122,11 @@ def test_each_clip_is_answered_under_its_own_name_and_summed_up(invr: Any, fits:
     }
     assert out.splitlines()[-1] == "3 clips: 3 written"
     assert "invr: clip 2/3: clips/10.mkv" in err and "left out: notes.txt" in err
+
+
+def test_a_run_is_kept_of_one_clip_alone(invr: Any) -> None:
+    assert "--keep" in invr("run", "fakeslow", "--help")[1]
+    assert "--keep" not in invr("batch", "fakeslow", "--help")[1]
 
 
 def test_options_may_stand_before_and_after_the_inputs(invr: Any, fits: Any, clips: None) -> None:

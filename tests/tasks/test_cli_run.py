@@ -111,6 +111,14 @@ def test_a_task_whose_options_hide_ours_is_broken(invr: Any, install: Callable[.
     assert "'fakenew' (new_tasks:New) has options that `invr run` has itself: --seed" in message
 
 
+@pytest.mark.parametrize("given", ["truth", "report", "clip", "task", "seed", "device", "slow", "input", "quiet"])
+def test_a_task_whose_input_is_called_like_ours_is_broken(invr: Any, install: Callable[..., Path], given: str) -> None:
+    code = f"from fake_tasks import *\nclass New(Slow):\n    inputs = ('video', {given!r})\n"
+    install("new-dist", {"fakenew": "new_tasks:New"}, {"new_tasks": code})
+    message = invr.refuses("run", "fakenew", "a", "b")
+    assert f"'fakenew' (new_tasks:New) has inputs that `invr run` has itself: --{given}; rename" in message
+
+
 # ------------------------------------------------------------------ run: doing it
 def test_run_writes_the_answer_and_says_so_in_one_line(invr: Any, fits: Any, clip: str) -> None:
     code, out, err = invr("run", "fakeslow", clip, "out.mkv")

@@ -197,7 +197,7 @@ def test_a_distribution_that_cannot_be_read_is_a_note(tasks: Path, install: Call
 
 def test_without_any_task_it_says_how_to_install_ours(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("invr_tasks.registry.installed", lambda: [])
-    assert only("task").mark == "WRONG" and "./plugins/*" in only("task").detail
+    assert only("task").mark == "WRONG" and "./plugins/*/" in only("task").detail
 
 
 def test_a_plugin_that_ends_crashes_or_holds_up_its_process_is_named_and_the_next_one_is_loaded(

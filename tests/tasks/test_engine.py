@@ -140,6 +140,11 @@ def test_without_ray_it_is_said_how_to_have_it(monkeypatch: pytest.MonkeyPatch) 
         work("echo", 1, crew=Crew("ray", None, 1))
 
 
+def test_where_nothing_is_to_be_done_nobody_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)
+    assert work("echo", crew=Crew("ray", None, 1)) == work("echo") == []
+
+
 @pytest.mark.parametrize(
     ("options", "cards", "crew"),
     [

@@ -145,6 +145,14 @@ def test_one_channel_clips_can_be_shrunk(make_video: Callable[..., Video]) -> No
     assert ops.crop_to(clip, (4, 4)).frames().shape == (2, 1, 4, 4)
 
 
+@pytest.mark.parametrize(("size", "scale", "small"), [((36, 48), 1.2, (30, 40)), ((33, 44), 1.1, (30, 40))])
+def test_a_scale_that_no_float_meets_is_met_by_its_multiples(
+    make_video: Callable[..., Video], size: tuple[int, int], scale: float, small: tuple[int, int]
+) -> None:
+    shown = ops.downscale(make_video(2, *size), scale)
+    assert shown.size == small and shown.read([1]).shape == (1, 3, *small)
+
+
 @pytest.mark.parametrize("size", [(32, 48), (16, 24), (64, 96), (64, 48), (27, 56), (1, 1), (63, 95)])
 def test_area_is_that_of_opencv(size: tuple[int, int]) -> None:
     picture = np.random.default_rng(0).random((64, 96, 3), dtype=np.float32)
@@ -214,6 +222,9 @@ def test_blur_spreads_a_point_by_its_sigma() -> None:
         lambda clip: ops.blur(20.0)(clip.frames()),
         lambda clip: ops.downscale(clip, 5),
         lambda clip: ops.downscale(clip, 0),
+        lambda clip: ops.downscale(clip, 1.3),
+        lambda clip: ops.downscale(clip, 1e9),
+        lambda clip: ops.downscale(clip, float("nan")),
         lambda clip: ops.downscale(clip, 2, "box"),
         lambda clip: ops.crop_to(clip, (48, 12)),
         lambda clip: ops.interpolation_split(clip, 1),

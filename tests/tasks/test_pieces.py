@@ -129,6 +129,16 @@ def test_in_an_overlap_one_answer_gives_way_to_the_other_evenly(fits: Fits) -> N
     assert float((shown[1:] - shown[:-1]).max()) < 0.03  # no step of a whole tenth anywhere
 
 
+def test_answers_that_must_not_be_mixed_follow_each_other_in_the_middle_of_an_overlap(fits: Fits) -> None:
+    class Apart(Own):
+        blends = False
+
+    shown = run_shots(Apart(NoOptions()), Source(clip(60)), piece=20).video.frames()[:, 0, 0, 0]
+    begins = [part.begin + 2 for part in parts_of(60, (), 20)[1:]]  # five frames overlap
+    expected = [sum(index >= begin for begin in begins) / 10 for index in range(60)]
+    assert shown.tolist() == pytest.approx(expected, abs=1e-6)
+
+
 def test_what_is_gone_back_to_is_fitted_again_and_is_the_same(make_video: Callable[..., Video]) -> None:
     source, config = Source(make_video(frames=30)), FitConfig(steps=12, device="cpu")
     one = run_shots(Own(NoOptions()), source, piece=10, model=SMALL, fit_config=config).video

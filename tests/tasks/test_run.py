@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from standins import TASKS
 from torch import Tensor
 
 from invr_core.errors import BadInput, OutOfSpan, Unsupported
@@ -19,7 +20,7 @@ from invr_core.testing import MovingDisc
 from invr_core.video import Video
 from invr_tasks import registry
 from invr_tasks import run as run_module
-from invr_tasks.run import default_model, run, score, within
+from invr_tasks.run import default_model, prepare, run, score, within
 from invr_tasks.task import Source, Task, as_video
 
 
@@ -152,6 +153,23 @@ def test_too_short_a_clip_is_refused_before_the_fit(fits: Fits, truth: Video) ->
     with pytest.raises(BadInput, match="at least 2 frames, this one has 1"):
         run(Show(), Source(truth[:1]))
     assert fits.calls == []
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_a_grey_clip_is_refused_before_the_fit(fits: Fits, truth: Video, name: str) -> None:
+    grey = truth.map(lambda frames: frames[:, :1])
+    with pytest.raises(BadInput, match="needs a clip of 3 channels, this one has 1; for a grey one: "):
+        run(registry.get(name)(), Source(grey, {"mask": grey}))
+    assert fits.calls == []
+
+
+def test_a_grey_clip_can_be_made_one_of_three_channels_or_a_task_takes_any(truth: Video) -> None:
+    class Grey(Show):
+        channels = None
+
+    grey = truth.map(lambda frames: frames[:, :1])
+    assert prepare(Grey(), Source(grey)).observation.video.channels == 1
+    assert prepare(Show(), Source(grey.map(lambda frames: frames.expand(-1, 3, -1, -1))))
 
 
 def test_a_missing_input_is_refused_before_the_fit(fits: Fits, truth: Video, tasks: Path) -> None:

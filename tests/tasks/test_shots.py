@@ -170,6 +170,37 @@ def test_inputs_as_long_as_the_clip_are_cut_like_it(fits: Fits, tasks: Path) -> 
     assert seen == [[0.0, 0.1, 0.2, 0.3], [0.4, 0.5, 0.6]]
 
 
+def hidden(clip: Video, *frames: int) -> Source:
+    """The clip with so many frames lost: black, and masked altogether."""
+    mask = torch.zeros(len(clip), 1, *clip.size)
+    mask[list(frames)] = 1
+    return Source(Video.of(clip.frames() * (1 - mask), clip.times), {"mask": Video.of(mask, clip.times)})
+
+
+@pytest.mark.parametrize(
+    ("lengths", "lost", "cuts", "parts"),
+    [
+        ((16,), range(6, 11), (6, 11), [(0, 16)]),
+        ((11, 5), range(6, 11), (6, 11), [(0, 11), (11, 16)]),
+        ((16,), range(5), (5,), [(0, 16)]),
+        ((16,), range(11, 16), (11,), [(0, 16)]),
+        ((8, 8), range(4, 6), (4, 8), [(0, 4), (4, 8), (8, 16)]),
+    ],
+    ids=["lost within a shot", "lost before a cut", "lost at first", "lost at last", "lost in part"],
+)
+def test_a_shot_that_is_hidden_belongs_to_those_beside_it(
+    fits: Fits, lengths: tuple[int, ...], lost: range, cuts: tuple[int, ...], parts: list[tuple[int, int]]
+) -> None:
+    joined = run_shots(registry.get("inpaint")(), hidden(shots(*lengths), *lost), cuts)
+    assert [(part.begin, part.end) for part in joined.parts] == parts
+    assert torch.isfinite(joined.video.frames()).all()
+
+
+def test_a_piece_that_is_hidden_is_refused_by_its_name(fits: Fits) -> None:
+    with pytest.raises(BadInput, match="piece 3/5: the weight is 0 everywhere"):
+        run_shots(registry.get("inpaint")(), hidden(shots(40), *range(8, 30)), piece=12)
+
+
 def test_steps_and_minutes_are_shared_by_frames(fits: Fits) -> None:
     clip = shots(10, 1, 5, 4)
     run_shots(Mean(), Source(clip), (10, 11, 16), fit_config=FitConfig(steps=100, seed=7)).video.frames()
@@ -251,6 +282,16 @@ def test_cuts_can_be_given_or_left_alone(invr: Any, stand_in: StandIn, cut_clip:
     assert len(stand_in.calls) == 1
     assert "cuts at 0.3,0.6,1.2 s" in invr("run", "denoise", cut_clip, "out.mkv", "--cuts", "0.3,0.6,1.2")[2]
     assert [len(observation.video) for observation, _ in stand_in.calls[1:]] == [3, 3, 6, 3]
+
+
+def test_frames_that_are_lost_and_masked_are_no_shot(invr: Any, stand_in: StandIn, cut_clip: str) -> None:
+    clip = hidden(shots(16), *range(6, 11))
+    assert find_cuts(clip.video) == (6, 11)
+    clip.video.save("lost.mkv")
+    clip["mask"].map(lambda mask: mask.expand(-1, 3, -1, -1)).save("mask.mkv")
+    code, _, err = invr("run", "inpaint", "lost.mkv", "out.mkv", "--mask", "mask.mkv")
+    assert code == 0, err
+    assert "shots" not in err and [len(observation.video) for observation, _ in stand_in.calls] == [16]
 
 
 def test_a_shot_that_is_too_short_is_told(invr: Any, stand_in: StandIn, cut_clip: str) -> None:

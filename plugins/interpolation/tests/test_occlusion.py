@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
+
 import pytest
 import torch
-from invr_interpolation import Interpolate, InterpolateConfig
+from invr_interpolation import Interpolate, InterpolateConfig, occlusion, pairs
 from invr_interpolation.mixing import ALONE_SHARES, unlearned, voices, worth
 from invr_interpolation.occlusion import alone, consistent, meeting, send
 from invr_interpolation.pairs import Gap, Matches, Pair
@@ -156,18 +159,31 @@ def test_what_is_sent_on_is_neither_lost_nor_made() -> None:
     assert float(send(field, 0 * weight, flow)[1].abs().max()) == 0
 
 
+def test_each_pixel_of_an_8k_frame_is_told_apart() -> None:
+    places = torch.tensor([[8190.0, 4319.0], [8191.0, 4319.0]])
+    assert occlusion._index(places, 8192).tolist() == [8192 * 4320 - 2, 8192 * 4320 - 1]
+
+
 def test_motion_is_matched_once_for_neighbouring_gaps(monkeypatch: pytest.MonkeyPatch) -> None:
-    video, asked = scene(), list[tuple[int, int, int]]()
+    video, asked, matched = scene(), list[tuple[int, ...]](), pairs._matched
+
+    def counted(video: Video, device: torch.device | None, *which: int) -> Tensor:
+        asked.append(which)
+        return matched(video, device, *which)
+
+    monkeypatch.setattr(pairs, "_matched", counted)
     motion = Matches(video)
-    before = motion.between.__wrapped__
-
-    class Counted(Matches):
-        def _between(self, old: int, new: int, patch: int) -> Tensor:
-            asked.append((old, new, patch))
-            return before(old, new, patch)
-
-    counted = Counted(video)
     for first in (2, 3, 4):
-        between = Gap(Pair(video, first, first + 1, counted), first + 0.5)
-        candidates(between, None)
+        candidates(Gap(Pair(video, first, first + 1, motion), first + 0.5), None)
     assert len(asked) == len(set(asked)) == 3 * 2 * 2 + 5 * 2  # by 8 and 24 pixels in the gaps, by 16 beside them, too
+
+
+def test_what_is_kept_goes_at_once_with_its_keeper() -> None:
+    motion = Matches(scene(frames=3))
+    kept = weakref.ref(motion.between(0, 1, 16))
+    gc.disable()
+    try:
+        del motion
+        assert kept() is None
+    finally:
+        gc.enable()

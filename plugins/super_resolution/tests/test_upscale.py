@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from collections.abc import Sequence
 
 import pytest
@@ -143,6 +145,18 @@ def test_where_nothing_is_carried_all_have_the_same_credit() -> None:
     assert larger(given[:2], MovingDisc(SIZE)).credit == 1
     still = fit(upscale().observe(Source(given)), default_model("hnerv"), FitConfig(steps=1, device="cpu"))
     assert larger(given, still).credit == 1
+
+
+def test_what_is_kept_goes_at_once_with_its_keeper() -> None:
+    made = larger(Video.of(by_area(clip().frames(), (16, 24)), TIMES), MovingDisc(SIZE))
+    made.at(3)
+    kept = weakref.ref(made._single.read)
+    gc.disable()
+    try:
+        del made
+        assert kept() is None
+    finally:
+        gc.enable()
 
 
 # -------------------------------------------------------------------- shrunk, the input

@@ -142,7 +142,12 @@ def send(field: Tensor, weight: Tensor, flow: Tensor) -> tuple[Tensor, Tensor]:
         corner = low + low.new_tensor(offset)
         share = (1 - (places - corner).abs()).prod(1)
         inside = (corner >= 0).all(1) & (corner[:, 0] < width) & (corner[:, 1] < height)
-        index = (corner[:, 1] * width + corner[:, 0]).long()[inside]
-        arrived.index_add_(0, index, (carried * share[:, None])[inside])
+        arrived.index_add_(0, _index(corner[inside], width), (carried * share[:, None])[inside])
     sums = arrived.T.unflatten(1, (height, width))[None]
     return sums[:, :-1], sums[:, -1:]
+
+
+def _index(places: Tensor, width: int) -> Tensor:
+    """Of whole places, (n, 2), which pixel of a picture, counted row by row; floats count only up to 2^24."""
+    columns, rows = places.long().unbind(1)
+    return rows * width + columns

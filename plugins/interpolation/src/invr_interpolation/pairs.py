@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, partial
 
 import torch
 from torch import Tensor
@@ -41,12 +41,12 @@ class Matches:
     """
 
     def __init__(self, video: Video, device: torch.device | None = None) -> None:
-        self._video, self._device = video, device
-        self.between = lru_cache(maxsize=REMEMBERED)(self._between)
+        self.between = lru_cache(maxsize=REMEMBERED)(partial(_matched, video, device))  # without self: no cycle
 
-    def _between(self, old: int, new: int, patch: int) -> Tensor:
-        """(1, 2, H, W): where the pixels of a frame are in another, by patches of so many pixels."""
-        return match(self._video.read([old]), self._video.read([new]), patch=patch).to(self._device)
+
+def _matched(video: Video, device: torch.device | None, old: int, new: int, patch: int) -> Tensor:
+    """(1, 2, H, W): where the pixels of a frame are in another, by patches of so many pixels."""
+    return match(video.read([old]), video.read([new]), patch=patch).to(device)
 
 
 @dataclass(frozen=True, eq=False)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 import torch
@@ -46,7 +46,7 @@ class Larger:
         """A frame, merged with its neighbours and, as far as believed, the representation's picture, (1, 3, H, W)."""
         own, given = self._own(index), self.video.read([index])
         believed = torch.lerp(self._merged(index, own), own, self._sure(own, given.to(own.device)))
-        return self._consistent(believed.cpu(), given)
+        return _consistent(believed.cpu(), given, self.shrink)
 
     @cached_property
     def credit(self) -> float:
@@ -61,23 +61,25 @@ class Larger:
         for index in np.unique(np.linspace(1, len(video) - 2, TRIALS).round().astype(int)).tolist():
             own = self._own(index)
             for which, picture in enumerate((self._merged(index, own), own)):
-                shown = self._consistent(picture.cpu(), video.read([index]))
+                shown = _consistent(picture.cpu(), video.read([index]), self.shrink)
                 missed[which] += sum(self._missed(shown, index, other) for other in (index - 1, index + 1))
         return float(missed[0] / missed[1]) if bool((missed > 0).all()) else 1.0
 
     @cached_property
     def _sharpener(self) -> Sharpener:
-        return learned(self.video, self.scale, self._enlarged, self.shrink, self.rep.device)
+        enlarge = partial(_enlarged, shrink=self.shrink)
+        return learned(self.video, self.scale, enlarge, self.shrink, self.rep.device)
 
     @cached_property
     def _single(self) -> Video:
-        """Each frame enlarged by itself."""
+        """Each frame enlarged by itself; it knows nothing of the object that keeps it, so both go together."""
+        video, shrink, size, device, network = self.video, self.shrink, self.rep.size, self.rep.device, self._sharpener
 
         def sharp(given: Tensor) -> Tensor:
-            picture = sharpened(self._sharpener, self._enlarged(given, self.rep.size).to(self.rep.device))
-            return self._consistent(picture.cpu(), given)
+            picture = sharpened(network, _enlarged(given, size, shrink).to(device))
+            return _consistent(picture.cpu(), given, shrink)
 
-        large = replace(self.video, size=self.rep.size, read=lambda indices: sharp(self.video.read(indices)))
+        large = replace(video, size=size, read=lambda indices: sharp(video.read(indices)))
         return large.remembered(2 * self.reach + 1)
 
     def _own(self, index: int) -> Tensor:
@@ -108,16 +110,18 @@ class Larger:
         around = F.interpolate(F.avg_pool2d(missed, 5, 1, 2, count_include_pad=False), own.shape[2:], mode="bilinear")
         return 1 / (1 + around / (MISSED * self.credit**2) ** 2)
 
-    def _enlarged(self, given: Tensor, size: tuple[int, int]) -> Tensor:
-        """Bicubic enlargement that shrinks to the given frames, (n, 3, H, W)."""
-        return self._consistent(_bicubic(given, size), given)
 
-    def _consistent(self, picture: Tensor, given: Tensor) -> Tensor:
-        """Iterative back-projection (Irani & Peleg, 1991): what the shrunk picture lacks of the given one is added."""
-        large, small = ((frames.shape[2], frames.shape[3]) for frames in (picture, given))
-        for _ in range(ROUNDS):
-            picture = (picture + _bicubic(given - self.shrink(picture, small), large)).clamp(0, 1)
-        return picture
+def _enlarged(given: Tensor, size: tuple[int, int], shrink: Resize) -> Tensor:
+    """Bicubic enlargement that shrinks to the given frames, (n, 3, H, W)."""
+    return _consistent(_bicubic(given, size), given, shrink)
+
+
+def _consistent(picture: Tensor, given: Tensor, shrink: Resize) -> Tensor:
+    """Iterative back-projection (Irani & Peleg, 1991): what the shrunk picture lacks of the given one is added."""
+    large, small = ((frames.shape[2], frames.shape[3]) for frames in (picture, given))
+    for _ in range(ROUNDS):
+        picture = (picture + _bicubic(given - shrink(picture, small), large)).clamp(0, 1)
+    return picture
 
 
 def _bicubic(frames: Tensor, size: tuple[int, int]) -> Tensor:

@@ -39,6 +39,7 @@ class Stabilize(Task[StabilizeConfig]):
     """Take the camera's shake out of a clip; what its borders lack comes from the fitted clip."""
 
     api = 1
+    blends = False
     Config = StabilizeConfig
 
     def observe(self, source: Source) -> Observation:
