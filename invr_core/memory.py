@@ -17,8 +17,8 @@ from invr_core.models.base import Geometry, ModelConfig
 BYTES_PER_PIXEL = 1500
 """Of one frame in a step, forward and backward: activations, as measured on the models we ship (docs/benchmarks)."""
 
-AT_ONCE = 1 << 21
-"""Pixels of a step, about one frame of 1920x1080: more would take more memory than many have."""
+AT_ONCE = 1 << 19
+"""Pixels of a step: more of large frames take more memory, and fit worse with the same work, as the log has measured."""
 SIZES = 200
 """How many smaller sizes are tried until a clip would fit."""
 
