@@ -18,7 +18,7 @@ BYTES_PER_PIXEL = 1500
 """Of one frame in a step, forward and backward: activations, as measured on the models we ship (docs/benchmarks)."""
 
 AT_ONCE = 1 << 19
-"""Pixels of a step: more of large frames take more memory, and fit worse with the same work (docs/benchmarks/log.md)."""
+"""Pixels of a step: more of large frames take more memory, and fit worse with the same work (log of benchmarks)."""
 SIZES = 200
 """How many smaller sizes are tried until a clip would fit."""
 
