@@ -8,8 +8,9 @@ import weakref
 import pytest
 import torch
 from invr_interpolation import Interpolate, InterpolateConfig, occlusion, pairs
+from invr_interpolation.consistency import consistent
 from invr_interpolation.mixing import ALONE_SHARES, unlearned, voices, worth
-from invr_interpolation.occlusion import alone, consistent, meeting, send
+from invr_interpolation.occlusion import alone, meeting, send
 from invr_interpolation.pairs import Gap, Matches, Pair
 from invr_interpolation.paths import ALONE, candidates
 from torch import Tensor
@@ -175,7 +176,7 @@ def test_motion_is_matched_once_for_neighbouring_gaps(monkeypatch: pytest.Monkey
     motion = Matches(video)
     for first in (2, 3, 4):
         candidates(Gap(Pair(video, first, first + 1, motion), first + 0.5), None)
-    assert len(asked) == len(set(asked)) == 3 * 2 * 2 + 5 * 2  # by 8 and 24 pixels in the gaps, by 16 beside them, too
+    assert len(asked) == len(set(asked)) == 3 * 5 * 2  # by 8, 16 and 24 pixels, in the gaps and beside them
 
 
 def test_what_is_kept_goes_at_once_with_its_keeper() -> None:

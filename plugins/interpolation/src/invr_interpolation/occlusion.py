@@ -11,13 +11,13 @@ import torch
 from torch import Tensor
 
 from invr_core.fill import fill
-from invr_core.sampling import target_grid, warp
+from invr_core.sampling import target_grid
+from invr_interpolation.bends import bends
+from invr_interpolation.consistency import consistent
 from invr_interpolation.pairs import Gap, Pair, Path
 
 PATCH = 16
 """Pixels across the patches of the motion that tells what only one frame shows."""
-SLACK, SHARE = 0.5, 0.01
-"""Square pixels by which a motion and the way back may miss, and how much more of the sum of both squared."""
 ENOUGH = 0.25
 """Of a pixel that must arrive for something to be there."""
 GUESSED = 0.2
@@ -25,7 +25,7 @@ GUESSED = 0.2
 
 
 def meeting(gap: Gap, patch: int) -> Path:
-    """The paths of what both frames show: sent from both, as far as the two find each other.
+    """The paths of what both frames show: sent from both, as far as the two find each other; bent, where that is known.
 
     Args:
         gap: the two frames and the instant.
@@ -35,12 +35,13 @@ def meeting(gap: Gap, patch: int) -> Path:
         ``seen`` is 1 where something arrives, else 0.
     """
     share, (ahead, back) = gap.share, gap.pair.matched(patch)
-    one = send(ahead, consistent(ahead, back), share * ahead)
-    other = send(-back, consistent(back, ahead), (1 - share) * back)
-    motion, weight = (a + b for a, b in zip(one, other, strict=True))
-    motion = motion / weight.clamp(min=1e-6)
+    off, off_back = ((share**2 - share) / 2 * bend for bend in bends(gap.pair, patch))
+    one = send(torch.cat([ahead, off], 1), consistent(ahead, back), share * ahead + off)
+    other = send(torch.cat([-back, off_back], 1), consistent(back, ahead), (1 - share) * back + off_back)
+    fields, weight = (a + b for a, b in zip(one, other, strict=True))
+    motion, off = (fields / weight.clamp(min=1e-6)).chunk(2, 1)
     seen = (weight > ENOUGH).to(motion).expand(2, -1, -1, -1)
-    return Path(-share * motion, (1 - share) * motion, seen)
+    return Path(-share * motion - off, (1 - share) * motion - off, seen)
 
 
 def alone(gap: Gap, met: Path) -> Path:
@@ -88,29 +89,9 @@ def _onward(there: Tensor, here: Tensor, pair: Pair, beyond: Pair | None) -> tup
         ahead, back = beyond.matched(PATCH)
         came, way_back = (back, ahead) if beyond.after == pair.before else (ahead, back)
         known = (1 - met) * consistent(came, way_back)
-        longer = (pair.end - pair.start) / (beyond.end - beyond.start)
+        longer = pair.seconds / beyond.seconds
         onward = torch.where(known > 0, -longer * came, onward)
     return onward, known + GUESSED * (1 - met) * (1 - known)
-
-
-def consistent(there: Tensor, back: Tensor) -> Tensor:
-    """Whether the way back from where a motion leads ends where it began, inside the picture.
-
-    Args:
-        there, back: (1, 2, H, W) pixels.
-
-    Returns:
-        (1, 1, H, W), 1 or 0.
-
-    Source:
-        N. Sundaram et al., Dense Point Trajectories by GPU-Accelerated Large Displacement Optical Flow, ECCV 2010.
-    """
-    found, places = warp(back, there), target_grid(there)
-    lengths = there.square().sum(1, keepdim=True) + found.square().sum(1, keepdim=True)
-    missed = (there + found).square().sum(1, keepdim=True)
-    ends = places.new_tensor([there.shape[3] - 1, there.shape[2] - 1]).view(1, 2, 1, 1)
-    inside = ((places >= 0) & (places <= ends)).all(1, keepdim=True)
-    return ((missed < SHARE * lengths + SLACK) & inside).to(there)
 
 
 def send(field: Tensor, weight: Tensor, flow: Tensor) -> tuple[Tensor, Tensor]:

@@ -12,8 +12,8 @@ from invr_core.matching import match
 from invr_core.sampling import doubled
 from invr_core.video import Video
 
-REMEMBERED = 12
-"""Motions that are kept: those of a gap by each size of patch, and those of its neighbours, in both directions."""
+REMEMBERED = 24
+"""Motions that are kept: those of a gap, its neighbours and the next, by each size of patch, in both directions."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,6 +89,11 @@ class Pair:
         """Seconds."""
         return float(self.video.times[self.after])
 
+    @property
+    def seconds(self) -> float:
+        """From the first to the last."""
+        return self.end - self.start
+
     def matched(self, patch: int) -> tuple[Tensor, Tensor]:
         """The motion from the first to the last, and back, by matching patches of so many pixels, (1, 2, H, W) each."""
         there, back = (self.before, self.after), (self.after, self.before)
@@ -117,4 +122,4 @@ class Gap:
     @property
     def share(self) -> float:
         """How far the instant is on the way, in [0, 1]."""
-        return (self.time - self.pair.start) / (self.pair.end - self.pair.start)
+        return (self.time - self.pair.start) / self.pair.seconds
