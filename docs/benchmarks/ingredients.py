@@ -71,6 +71,12 @@ def both_show(video: Video, rep: Representation) -> dict[tuple[str, str], float]
     return {name: share for name, share in mixing.worth(video, rep).items() if name[0] != paths.ALONE}
 
 
+def straight(pair: pairs.Pair, patch: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """What `bends` would find of motion that never changes."""
+    ahead, back = pair.matched(patch)
+    return torch.zeros_like(ahead), torch.zeros_like(back)
+
+
 def bicubic_lookup(twice: torch.Tensor, positions: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """What `sample_doubled` would be without the pixels halfway."""
     return sample(twice[..., ::2, ::2], positions, "bicubic")
@@ -93,6 +99,7 @@ ALTERED: dict[str, dict[str, Without]] = {
         "coarse24 paths alone, sinc": one_kind("coarse24", "sinc"),
         "without the sinc": lambda: patch("invr_interpolation.worth", bicubic_alone),
         "without what only one frame shows": lambda: patch("invr_interpolation.worth", both_show),
+        "straight paths": lambda: patch("invr_interpolation.occlusion.bends", straight),
         "all kinds alike": lambda: patch("invr_interpolation.worth", lambda *_: {}),
     },
     "inpaint": {},
