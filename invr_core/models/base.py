@@ -53,7 +53,7 @@ class Recipe:
     warmup: float
     epochs: tuple[float, float]
     matrix_rate: float | None = None
-    matrix_steps: int = 1000
+    matrix_steps: int = 500
 
 
 @dataclass(frozen=True)
