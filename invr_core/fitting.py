@@ -229,8 +229,7 @@ def _terms(
     _require_trust(observation)
     geometry = Geometry.of(observation)
     solved = solved_for(observation, model, config)
-    frames = len(observation.video)
-    batch = min(config.batch, frames) if config.batch else frames_a_step(solved, geometry.size, frames)
+    batch = frames_a_step(solved, geometry.size, len(observation.video), config.batch)
     require_memory(solved, geometry, batch, device)
     return device, geometry, solved, batch
 

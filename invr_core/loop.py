@@ -121,7 +121,7 @@ class Loop:
         """The peak step size of Muon, of that of a short fit; see `invr_core.models.base.Recipe`."""
         steps = float(self.steps or 1)
         if self.limit is not None:
-            steps = self.limit * self.count / self.seconds if self.count else 1.0
+            steps = self.limit * self.count / max(self.seconds, 1e-9) if self.count else 1.0
         return min(self.recipe.matrix_steps / max(steps, 1.0), 1.0)
 
     def step(self, prior: Callable[[Tensor], Tensor | None]) -> tuple[float, str]:

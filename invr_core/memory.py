@@ -121,15 +121,16 @@ def _of_parameters(model: ModelConfig, geometry: Geometry) -> int:
         return model.build(geometry).counted() * 4 * 6
 
 
-def frames_a_step(model: ModelConfig, size: tuple[int, int], frames: int) -> int:
-    """How many frames a step of a fit looks at, where nobody says: as many as the model likes, but few of large ones.
+def frames_a_step(model: ModelConfig, size: tuple[int, int], frames: int, wanted: int | None = None) -> int:
+    """How many frames a step of a fit looks at: those wanted, else as many as the model likes, but few of large ones.
 
     Args:
         model: the architecture.
         size: (H, W) of the clip.
-        frames: that it has.
+        frames: that it has; no step looks at more.
+        wanted: by whoever fits; None where nobody says.
     """
-    return max(min(model.recipe.batch, frames, AT_ONCE // math.prod(size)), 1)
+    return min(wanted or max(min(model.recipe.batch, AT_ONCE // math.prod(size)), 1), frames)
 
 
 def require_memory(model: ModelConfig, geometry: Geometry, batch: int, device: torch.device) -> None:

@@ -120,8 +120,8 @@ class Planned:
     @property
     def batch(self) -> int:
         """Frames of a step."""
-        size, frames = self.job.observation.clip_size, len(self.job.observation.video)
-        return min(self.config.batch, frames) if self.config.batch else frames_a_step(self.model, size, frames)
+        observation = self.job.observation
+        return frames_a_step(self.model, observation.clip_size, len(observation.video), self.config.batch)
 
 
 def planned(task: Task[Any], source: Source, cuts: Sequence[int], orders: Orders) -> list[Planned]:
