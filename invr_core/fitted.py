@@ -131,8 +131,8 @@ class Fitted:
 
         Args:
             path: ends in ``.invr``.
-            bits: of each parameter: 32, which is exact, or 4 to 16. 8 is about a fifth of the size; on the clip it was
-                measured on it lost 0.004 dB of PSNR.
+            bits: of each parameter: 32, which is exact, or 4 to 16. 8 is about a fifth of the size; of a fit of 35 dB
+                it lost 0.03 dB of PSNR.
         """
         from invr_core.storage import save
 
