@@ -126,6 +126,9 @@ class Fitted:
         self.network.to(device)
         return self
 
+    def settle(self) -> None:
+        """Do what is left to be done before this can be kept: nothing, unless it is a look at a running fit."""
+
     def save(self, path: str | Path, bits: int = 32) -> None:
         """Write one ``.invr`` file, atomically; see `invr_core.storage.save`.
 

@@ -29,7 +29,6 @@ from invr_core.device import resolve
 from invr_core.errors import BadFile, BadOutput
 from invr_core.fitted import Fitted
 from invr_core.header import Header
-from invr_core.loop import Live
 from invr_core.models.base import Geometry, ModelConfig, Network
 from invr_core.quantise import FULL_BITS, check_bits, pack, unpack
 
@@ -68,8 +67,7 @@ def save(rep: Fitted, path: str | Path, bits: int = FULL_BITS) -> None:
         raise BadOutput(
             f"{path}: a representation is saved to a name that ends in {SUFFIX}, for example {path.stem}{SUFFIX}"
         )
-    if isinstance(rep, Live):
-        rep.settle()
+    rep.settle()
     tensors = {name: value.detach().cpu().contiguous().clone() for name, value in _state(rep.network).items()}
     if not _finite(tensors):
         raise BadOutput(f"{path}: what was fitted holds numbers that are not finite, and is of no use; fit it again")
