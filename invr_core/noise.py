@@ -12,10 +12,15 @@ ROUNDING = 1e-6
 """Level below which there is no noise: half of what one step of 16 bits would show."""
 GROUND = 0.25
 """Share of the pixels beside bars that have their colour, from which on they are no bars."""
+SHADES, FEWEST, CUT, RANGE = 32, 200, 0.01, 0.1
+"""Classes of brightness by which noise is told to depend on it; pixels of one, at the least; the share of them that may
+be black or white; and the least difference of brightness between the darkest and the brightest class."""
+STEEP = 2.0
+"""How much larger than in the darkest class the variance is in the brightest one, for noise to depend on brightness."""
 _LAPLACIAN_DIFFERENCE = torch.tensor([[1.0, -2.0, 1.0], [-2.0, 4.0, -2.0], [1.0, -2.0, 1.0]])
 
 
-def gaussian_level(frames: Tensor) -> float:
+def gaussian_level(frames: Tensor, known: Tensor | None = None) -> float:
     """The standard deviation of additive noise that is independent from pixel to pixel.
 
     A mask that is blind to constant, linear and edge-like structure is laid over the frames; the median of its
@@ -25,6 +30,7 @@ def gaussian_level(frames: Tensor) -> float:
 
     Args:
         frames: (n, C, H, W) in [0, 1].
+        known: (n, 1, H, W), 0 at pixels that show something else, such as impulses; None for none.
 
     Returns:
         the level in the units of the frames; 0 for frames smaller than 3x3.
@@ -39,11 +45,7 @@ def gaussian_level(frames: Tensor) -> float:
     """
     if min(frames.shape[-2:]) < 3:
         return 0.0
-    n, channels, height, width = frames.shape
-    mask = _LAPLACIAN_DIFFERENCE.to(frames).view(1, 1, 3, 3)
-    planes = frames.reshape(n * channels, 1, height, width)
-    response = F.conv2d(planes, mask).abs() / (0.6745 * 6.0)
-    asked = ~_bars(planes)[..., 1:-1, 1:-1]
+    planes, response, asked = _responses(frames, known)
     level = float(response[asked].median()) if asked.any() else 0.0
     if level < ROUNDING:
         return 0.0
@@ -51,6 +53,70 @@ def gaussian_level(frames: Tensor) -> float:
         return level
     apart = (F.avg_pool2d(planes, 3, 1) - 0.5).abs()[asked]
     return float(response[asked][apart <= apart.median()].median())
+
+
+def noise_curve(frames: Tensor, known: Tensor | None = None) -> tuple[float, float]:
+    """How the variance of noise that is independent from pixel to pixel grows with brightness: a line.
+
+    Pixels are sorted by the brightness of their surroundings, and the level of each class is told as by
+    `gaussian_level`. Classes that noise cut off at black and white tells nothing of are left out.
+
+    Args:
+        frames: (n, C, H, W) in [0, 1].
+        known: (n, 1, H, W), 0 at pixels that show something else, such as impulses; None for none.
+
+    Returns:
+        what the variance grows by from black to white, and what it is at black. The first is 0 where it does not
+        grow, or hardly, or where too few shades are seen to tell.
+
+    Source:
+        A. Foi et al., Practical Poissonian-Gaussian noise modeling and fitting for single-image raw-data, TIP 2008,
+        for the model; the classes are ours.
+
+    Example:
+        >>> generator = torch.Generator().manual_seed(0)
+        >>> shades = torch.linspace(0.2, 0.6, 128).expand(1, 3, 128, 128)
+        >>> growth, floor = noise_curve(torch.poisson(500 * shades, generator) / 500)
+        >>> 0.8 < growth * 500 < 1.2 and floor < 1e-3
+        True
+    """
+    if min(frames.shape[-2:]) < 3:
+        return 0.0, 0.0
+    planes, response, asked = _responses(frames, known)
+    around = F.avg_pool2d(planes, 5, 1, 2, count_include_pad=False)[..., 1:-1, 1:-1]
+    cut = ((planes < 0.5 / 255) | (planes > 254.5 / 255))[..., 1:-1, 1:-1]
+    order = around[asked].argsort()
+    classes = []
+    for shade, found, lost in zip(
+        *(part[asked][order].tensor_split(SHADES) for part in (around, response, cut.float())), strict=True
+    ):
+        if len(shade) >= FEWEST and float(lost.mean()) < CUT:
+            classes.append((float(shade.mean()), float(found.median()) ** 2))
+    if len(classes) < 3 or classes[-1][0] - classes[0][0] < RANGE:
+        return 0.0, 0.0
+    shades, variances = torch.tensor(classes, dtype=torch.float64).T
+    line = torch.stack([shades, torch.ones_like(shades)], 1)
+    growth, floor = torch.linalg.lstsq(line, variances[:, None]).solution.flatten().tolist()
+    if floor < 0:
+        growth, floor = float(shades @ variances / (shades @ shades)), 0.0
+    missed = (growth * shades + floor - variances).square().mean()
+    steep = growth * shades[-1] + floor > STEEP * (growth * shades[0] + floor)
+    return (growth, floor) if steep and missed < variances.var() / 2 else (0.0, 0.0)
+
+
+def _responses(frames: Tensor, known: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
+    """The planes of frames, (n C, 1, H, W), what the mask finds in them, as a level, and where it is asked.
+
+    The latter two lack the pixels of the rim.
+    """
+    planes = frames.flatten(0, 1)[:, None]
+    mask = _LAPLACIAN_DIFFERENCE.to(frames).view(1, 1, 3, 3)
+    response = F.conv2d(planes, mask).abs() / (0.6745 * 6.0)
+    asked = ~_bars(planes)[..., 1:-1, 1:-1]
+    if known is not None:
+        hidden = F.max_pool2d(1 - known, 3, 1) > 0
+        asked &= ~hidden.repeat_interleave(frames.shape[1], 0)
+    return planes, response, asked
 
 
 def _bars(planes: Tensor) -> Tensor:

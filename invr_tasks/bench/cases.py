@@ -15,6 +15,7 @@ from invr_core.video import Video
 from invr_tasks.bench.classical import Given
 from invr_tasks.operators import (
     add_gaussian,
+    add_poisson,
     add_salt_pepper,
     box_holes,
     downscale,
@@ -110,6 +111,8 @@ SETTINGS: dict[str, dict[str, Setting]] = {
         "gauss25": _denoise(lambda truth, seed: add_gaussian(truth, 25, seed)),
         "gauss50": _denoise(lambda truth, seed: add_gaussian(truth, 50, seed)),
         "sp10": _denoise(lambda truth, seed: add_salt_pepper(truth, 0.10, seed)),
+        "poisson30": _denoise(lambda truth, seed: add_poisson(truth, 30, seed)),
+        "mixed25": _denoise(lambda truth, seed: add_salt_pepper(add_gaussian(truth, 25, seed), 0.10, seed + 1)),
     },
     "upscale": {f"x{scale}_{kernel}": _upscale(scale, kernel) for kernel in KERNELS for scale in (2, 4)},
 }

@@ -12,7 +12,7 @@ from invr_tasks.demo_clip import demo_clip_path
 
 INTERPOLATE = ("interpolate x2", "interpolate x4")
 HOLES = ("inpaint boxes", "inpaint static", "inpaint moving")
-NOISE = ("denoise gauss25", "denoise gauss50", "denoise sp10")
+NOISE = ("denoise gauss25", "denoise gauss50", "denoise sp10", "denoise poisson30", "denoise mixed25")
 SMALL = ("upscale x2_area", "upscale x4_area", "upscale x2_bicubic", "upscale x4_bicubic")
 OBJECTS = f"inpaint {OBJECT}car-shadow"
 
@@ -59,8 +59,8 @@ def suites() -> dict[str, Suite]:
     """All suites by name.
 
     "shipped" is small and needs no file but that of the demo. "development" has the sizes and settings of the table
-    that the tasks are held against; of ``bikes``, which has cuts, the shot of frames 76 to 136, and as ``bikes-cuts``
-    the first 100 frames, with the cuts at 30 and 76.
+    that the tasks are held against, and noise of light and mixed noise; of ``bikes``, which has cuts, the shot of
+    frames 76 to 136, and as ``bikes-cuts`` the first 100, with the cuts at 30 and 76.
     """
     shipped = demo_clip_path()
     return {

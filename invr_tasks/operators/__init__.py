@@ -9,12 +9,13 @@ from __future__ import annotations
 from invr_tasks.operators.camera import displace
 from invr_tasks.operators.forward import blur, shrink
 from invr_tasks.operators.holes import box_holes, moving_hole, object_holes, punch, static_hole
-from invr_tasks.operators.noise import add_gaussian, add_salt_pepper
+from invr_tasks.operators.noise import add_gaussian, add_poisson, add_salt_pepper
 from invr_tasks.operators.resize import crop_to, downscale
 from invr_tasks.operators.split import interpolation_split
 
 __all__ = [
     "add_gaussian",
+    "add_poisson",
     "add_salt_pepper",
     "blur",
     "box_holes",

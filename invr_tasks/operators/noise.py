@@ -39,6 +39,31 @@ def add_gaussian(video: Video, sigma: float, seed: int = 0) -> Video:
     return _in_order(video, corrupt)
 
 
+def add_poisson(video: Video, peak: float, seed: int = 0) -> Video:
+    """The noise of light that is counted: its variance is as large as the mean number of photons.
+
+    Args:
+        video: the clean clip.
+        peak: photons that white amounts to, in the mean.
+        seed: at least 0; the same seed gives the same bytes.
+
+    Returns:
+        The noisy clip, in memory as bytes.
+
+    Raises:
+        BadInput: if peak is not a number above 0.
+    """
+    if not 0 < peak < float("inf"):
+        raise BadInput(f"the noise of light needs a peak above 0 photons, got {peak}")
+    rng = np.random.default_rng(seed)
+
+    def corrupt(picture: Bytes) -> Bytes:
+        photons = rng.poisson(picture / 255 * peak)
+        return np.rint(photons / peak * 255).clip(0, 255).astype(np.uint8)
+
+    return _in_order(video, corrupt)
+
+
 def add_salt_pepper(video: Video, fraction: float = 0.10, seed: int = 0) -> Video:
     """Some pixels, all channels together, become black or white, half of them each.
 

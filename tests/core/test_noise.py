@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from invr_core.noise import clips, gaussian_level, impulses, unclipped
+from invr_core.noise import clips, gaussian_level, impulses, noise_curve, unclipped
 from invr_core.query import Query
 from invr_core.testing import MovingDisc
 from invr_core.video import Video
@@ -97,6 +97,51 @@ def test_too_small_a_frame_has_neither_level_nor_impulses(size: tuple[int, int])
 
 def test_one_channel_will_do() -> None:
     assert gaussian_level(noisy(torch.full((2, 1, 80, 80), 0.5), 0.1)) == pytest.approx(0.1, rel=0.05)
+
+
+def test_what_is_not_known_tells_no_noise() -> None:
+    frames, where = salted(noisy(0.4 + 0.2 * clean(), 20 / 255), 0.2)
+    assert gaussian_level(frames, 1 - where) * 255 == pytest.approx(20, rel=0.05)
+    assert gaussian_level(frames) * 255 > 25
+    assert gaussian_level(frames, torch.zeros_like(where)) == 0
+
+
+# ------------------------------------------------------------------------- that grows
+def shades(low: float, high: float) -> Tensor:
+    return torch.linspace(low, high, 192).expand(2, 3, 96, 192)
+
+
+def lit(frames: Tensor, photons: float, level: float = 0.0) -> Tensor:
+    """Counted by so many photons for white, and read with noise of a level; cut off and rounded to bytes."""
+    counted = torch.poisson(frames * photons, torch.Generator().manual_seed(0)) / photons
+    return (noisy(counted, level).clamp(0, 1) * 255).round() / 255
+
+
+@pytest.mark.parametrize("photons", [30, 100, 500])
+def test_of_light_that_is_counted_the_variance_is_told(photons: float) -> None:
+    growth, floor = noise_curve(lit(shades(0.05, 0.95), photons))
+    assert growth * photons == pytest.approx(1, rel=0.1) and floor * photons < 0.03
+
+
+def test_what_reading_adds_is_told_beside_it() -> None:
+    growth, floor = noise_curve(lit(shades(0.1, 0.7), 200, 0.03))
+    assert growth * 200 == pytest.approx(1, rel=0.15) and floor == pytest.approx(0.03**2, rel=0.2)
+
+
+def test_impulses_do_not_tell_how_it_grows() -> None:
+    frames, where = salted(lit(shades(0.1, 0.6), 100), 0.1)
+    assert noise_curve(frames, 1 - where)[0] * 100 == pytest.approx(1, rel=0.15)
+
+
+@pytest.mark.parametrize("level", [0, 5, 25, 50])
+def test_noise_of_one_level_does_not_grow(level: float, bunny_path: object) -> None:
+    for frames in (shades(0.02, 0.98), Video.open(str(bunny_path)).read([0, 30])):
+        assert noise_curve((noisy(frames, level / 255).clamp(0, 1) * 255).round() / 255) == (0, 0)
+
+
+@pytest.mark.parametrize("frames", [torch.rand(1, 3, 2, 9), torch.zeros(1, 3, 9, 9), lit(shades(0.4, 0.45), 30)])
+def test_of_few_shades_or_pixels_nothing_is_told(frames: Tensor) -> None:
+    assert noise_curve(frames) == (0, 0)
 
 
 # --------------------------------------------------------------------------- impulses

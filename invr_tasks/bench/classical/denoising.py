@@ -7,6 +7,7 @@ from importlib.util import find_spec
 
 import cv2
 import numpy as np
+import torch
 from skimage.restoration import denoise_nl_means, denoise_tv_chambolle
 
 from invr_core.noise import gaussian_level
@@ -48,14 +49,13 @@ def non_local_means(given: Given) -> Bytes:
         A. Buades et al., A Non-Local Algorithm for Image Denoising, CVPR 2005; `skimage.restoration.denoise_nl_means`.
     """
 
-    def one(picture: Bytes) -> Bytes:
-        sigma = level(picture) / 255
-        image = picture.astype(np.float32) / 255
-        strength = NLM_SOFTNESS * sigma
-        clean = denoise_nl_means(image, h=strength, sigma=sigma, patch_size=5, patch_distance=6, channel_axis=2)
-        return rounded(np.asarray(clean) * 255)
+    return np.stack([_averaged(picture, level(picture) / 255) for picture in given.pictures])
 
-    return np.stack([one(picture) for picture in given.pictures])
+
+def _averaged(picture: Bytes, sigma: float) -> Bytes:
+    image, strength = picture.astype(np.float32) / 255, NLM_SOFTNESS * sigma
+    clean = denoise_nl_means(image, h=strength, sigma=sigma, patch_size=5, patch_distance=6, channel_axis=2)
+    return rounded(np.asarray(clean) * 255)
 
 
 def total_variation(given: Given) -> Bytes:
@@ -124,7 +124,18 @@ def detected(given: Given) -> Bytes:
     return np.stack([telea(picture, impulses(picture)) for picture in given.pictures])
 
 
-GAUSSIAN, IMPULSIVE = ("gauss25", "gauss50"), ("sp10",)
+def detected_and_averaged(given: Given) -> Bytes:
+    """As `detected`, then `non_local_means`, with the level of what is no impulse."""
+
+    def one(picture: Bytes) -> Bytes:
+        hit = impulses(picture)
+        known = torch.from_numpy(~hit).float()[None, None]
+        return _averaged(telea(picture, hit), gaussian_level(from_bytes(picture[None]), known))
+
+    return np.stack([one(picture) for picture in given.pictures])
+
+
+GAUSSIAN, IMPULSIVE = ("gauss25", "gauss50", "poisson30"), ("sp10", "mixed25")
 METHODS = (
     Method("none", identity, "numpy", "naive"),
     Method("non-local means", non_local_means, "scikit-image", settings=GAUSSIAN),
@@ -133,4 +144,5 @@ METHODS = (
     Method("BM3D", bm3d, "bm3d", settings=GAUSSIAN, missing=bm3d_missing),
     Method("median 3x3", median3, "opencv-python-headless", settings=IMPULSIVE),
     Method("detect + telea", detected, "opencv-python-headless", settings=IMPULSIVE),
+    Method("detect + telea + non-local means", detected_and_averaged, "scikit-image", settings=("mixed25",)),
 )

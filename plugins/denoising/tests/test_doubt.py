@@ -5,13 +5,14 @@ from __future__ import annotations
 import pytest
 import torch
 from invr_denoising import Denoise, DenoiseConfig
+from invr_denoising.kinds import Kind
 
 from invr_core.noise import impulses
 from invr_core.query import Query
 from invr_core.testing import MovingDisc
 from invr_core.video import Video
 from invr_tasks.confidence import expected_error
-from invr_tasks.operators import add_gaussian, add_salt_pepper
+from invr_tasks.operators import add_gaussian, add_poisson, add_salt_pepper
 from invr_tasks.task import Source
 
 DISC = MovingDisc((32, 48))
@@ -22,10 +23,13 @@ def clip() -> Video:
     return Video.of((DISC(Query(TIMES)) * 255).round().to(torch.uint8), TIMES)
 
 
+@pytest.mark.parametrize("kind", ["gaussian", "poisson", "mixed"])
 @pytest.mark.parametrize("sigma", [10.0, 40.0])
-def test_the_error_that_is_expected_is_about_the_one_that_is_made(sigma: float) -> None:
-    noisy = add_gaussian(clip(), sigma, seed=0)
-    both = Denoise(DenoiseConfig(noise="gaussian")).with_confidence(DISC, Source(noisy)).read([2, 4])
+def test_the_error_that_is_expected_is_about_the_one_that_is_made(sigma: float, kind: Kind) -> None:
+    noisy = add_poisson(clip(), 0.5 * (255 / sigma) ** 2) if kind == "poisson" else add_gaussian(clip(), sigma, seed=0)
+    if kind == "mixed":
+        noisy = add_salt_pepper(noisy, 0.1, seed=1)
+    both = Denoise(DenoiseConfig(noise=kind)).with_confidence(DISC, Source(noisy)).read([2, 4])
     made = (both[:, :3] - clip().read([2, 4])).square().mean().sqrt()
     expected = expected_error(both[:, 3:]).square().mean().sqrt()
     assert 0.5 < float(expected / made) < 2

@@ -204,6 +204,12 @@ def test_impulses_are_removed(disc: Video, name: str, more: float) -> None:
     assert score(clip, "denoise", "sp10", name) > score(clip, "denoise", "sp10", "none") + more
 
 
+def test_of_mixed_noise_both_kinds_are_removed(disc: Video) -> None:
+    chain = ["none", "detect + telea", "detect + telea + non-local means"]
+    none, halfway, clean = (score(disc[:2], "denoise", "mixed25", name) for name in chain)
+    assert none + 3 < halfway < clean - 4
+
+
 def test_the_detector_finds_impulses_and_leaves_the_rest_alone(disc: Video) -> None:
     clean = to_bytes(disc.read([0]))[0]
     noisy = clean.copy()

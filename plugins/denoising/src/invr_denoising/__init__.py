@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Literal, get_args
+from typing import get_args
 
 import torch
 from skimage.restoration import denoise_nl_means
@@ -13,25 +13,19 @@ from torch.nn import functional as F
 
 from invr_core.errors import BadInput
 from invr_core.fill import fill
-from invr_core.noise import clips, gaussian_level, impulses, unclipped
 from invr_core.observation import Observation, charbonnier, squared
 from invr_core.query import Query
 from invr_core.representation import Representation
 from invr_core.transport import mean, neighbours, patched, transport, twice_as_fine
 from invr_core.video import Video
+from invr_denoising.kinds import Kind, Noise, noise_of
 from invr_denoising.patches import cleaned, cleaned_and_kept
 from invr_tasks.confidence import confidence_of
-from invr_tasks.operators import add_gaussian, add_salt_pepper
+from invr_tasks.operators import add_gaussian, add_poisson, add_salt_pepper
 from invr_tasks.task import Source, Task, frame_by_frame
 
 __all__ = ["Denoise", "DenoiseConfig"]
 
-Noise = Literal["auto", "gaussian", "salt-pepper"]
-
-IMPULSES_FROM = 0.01
-"""Share of impulses in the frames, as many black as white, from which noise counts as salt-and-pepper."""
-SLIGHT = 0.01
-"""Once noise is known to be salt-and-pepper, the difference from its surroundings that makes an extreme pixel one."""
 PATCH, SEARCH, SOFTNESS = 3, 4, 0.45
 """Of non-local means: pixels across the patches that it compares, and around each within which it looks for others; and
 the difference at which two count as alike, in levels of the noise."""
@@ -41,24 +35,28 @@ LEFT = 3.4
 """How much larger the square of what noise is left is than a linear estimate of patches reckons by itself."""
 BARE = 25 / 255
 """The error that is expected of a pixel under an impulse to which no other frame brings anything."""
-PROBES = 5
-"""Frames from which the kind and the level of the noise are told."""
-LARGE, TILE, TILES = 1 << 21, 256, 5
-"""Pixels of a frame from which on it is not asked whole, but by so many tiles of so many pixels, across and down."""
+SIGMA, PHOTONS, IMPULSES = 25.0, 30.0, 0.10
+"""What is simulated: levels of 255 of Gaussian noise, photons for white, and the share of pixels that are impulses."""
 
 
 @dataclass(frozen=True)
 class DenoiseConfig:
     """What kind of noise to remove, and how far to look for the same thing seen again."""
 
-    noise: Noise = "auto"
-    """The kind of noise; auto tells it from the clip. Its level is always estimated."""
+    noise: Kind = "auto"
+    """The kind of noise: of one level everywhere (gaussian), growing with brightness (poisson), black and white pixels
+    (salt-pepper), or these beside either of the others (mixed); auto tells it from the clip. Its level is estimated."""
     reach: int = 6
     """In how many frames before and after each one the same thing is looked for, at most."""
+    strength: float = 1.0
+    """How many times the level that is told from the clip the noise is taken to be. More for what a codec has smoothed:
+    told from pixel to pixel, its level is too low."""
 
     def __post_init__(self) -> None:
-        if self.noise not in (kinds := get_args(Noise)):
+        if self.noise not in (kinds := get_args(Kind)):
             raise BadInput(f"noise must be one of {', '.join(kinds)}, got {self.noise!r}")
+        if not 0 < self.strength < float("inf"):
+            raise BadInput(f"strength must be a number above 0, got {self.strength}")
         if self.reach < 0:
             raise BadInput(f"reach must be at least 0 frames, got {self.reach}")
 
@@ -70,10 +68,11 @@ class Denoise(Task[DenoiseConfig]):
     Config = DenoiseConfig
 
     def observe(self, source: Source) -> Observation:
-        """Gaussian noise by its likelihood; salt-and-pepper by hiding the impulses."""
-        if self._kind(source.video) == "gaussian":
-            return Observation(source.video, distance=squared, noisy=True)
-        return Observation(source.video, weight=_known(source.video), distance=charbonnier)
+        """Noise by its likelihood, as if of one level; impulses are hidden."""
+        noise = self._noise(source.video)
+        if noise.impulsive and noise.level == 0:
+            return Observation(source.video, weight=noise.known(source.video), distance=charbonnier)
+        return Observation(source.video, weight=noise.known(source.video), distance=squared, noisy=True)
 
     def plan(self, source: Source) -> Query:
         """The given instants."""
@@ -88,61 +87,65 @@ class Denoise(Task[DenoiseConfig]):
         return frame_by_frame(replace(source.video, channels=4), self._drawn(rep, source, True))
 
     def simulate(self, truth: Video, generator: torch.Generator) -> Source:
-        """Gaussian noise of level 25 of 255, or 10 % of salt and pepper."""
+        """As the options say, or else Gaussian noise; of mixed noise, that and impulses."""
         seed = generator.initial_seed()
-        if self.config.noise == "salt-pepper":
-            return Source(add_salt_pepper(truth, 0.10, seed))
-        return Source(add_gaussian(truth, 25.0, seed))
+        match self.config.noise:
+            case "poisson":
+                return Source(add_poisson(truth, PHOTONS, seed))
+            case "salt-pepper":
+                return Source(add_salt_pepper(truth, IMPULSES, seed))
+            case "mixed":
+                return Source(add_salt_pepper(add_gaussian(truth, SIGMA, seed), IMPULSES, seed + 1))
+            case _:
+                return Source(add_gaussian(truth, SIGMA, seed))
 
     def naive(self, source: Source) -> Video:
         """The noisy clip itself."""
         return source.video
 
-    def _kind(self, video: Video) -> str:
-        if self.config.noise != "auto":
-            return self.config.noise
-        frames = _probe(video)
-        found, white = impulses(frames), (frames.mean(1, keepdim=True) > 0.5).to(frames)
-        of_each = float((found * white).mean()), float((found * (1 - white)).mean())
-        return "salt-pepper" if 2 * min(of_each) > IMPULSES_FROM else "gaussian"  # letters are of one kind
+    def _noise(self, video: Video) -> Noise:
+        return noise_of(video, self.config.noise, self.config.strength)
 
     def _drawn(self, rep: Representation, source: Source, asked: bool) -> Callable[[int], Tensor]:
         """What draws a frame, (1, 3, H, W), or where confidence is asked for (1, 4, H, W)."""
         video = source.video
         window = 2 * self.config.reach + 1
-        if self._kind(video) == "gaussian":
-            level = gaussian_level(_probe(video))
-            if level == 0:
-                return lambda index: _as_given(video.read([index]), asked)
-            cut_off = clips(_probe(video), level)
+        noise = self._noise(video)
+        if noise.level:
+            alike = noise.stabilised(video)
             # The pilots of a window of frames are made from the frames of a wider one.
-            noisy = twice_as_fine(video, window + self.config.reach)
-            pilot = frame_by_frame(video, lambda index: self._averaged(index, video, noisy, rep, level))
+            noisy = twice_as_fine(alike, window + self.config.reach)
+            pilot = frame_by_frame(alike, lambda index: self._averaged(index, alike, noisy, rep, noise))
             both = _side_by_side(noisy, twice_as_fine(pilot, window))
-            return lambda index: self._without_gaussian(index, video, both, rep, level, cut_off, asked)
-        known = _known(video).remembered(window)
+            return lambda index: self._without_noise(index, alike, both, rep, noise, asked)
+        known = noise.known(video)
+        if known is None:
+            return lambda index: _as_given(video.read([index]), asked)
+        known = known.remembered(window)
         whole = patched(video, known).remembered(window)
         return lambda index: self._without_impulses(index, whole, known, rep, asked)
 
-    def _without_gaussian(
-        self, index: int, video: Video, both: Video, rep: Representation, level: float, cut_off: bool, asked: bool
+    def _without_noise(
+        self, index: int, video: Video, both: Video, rep: Representation, noise: Noise, asked: bool
     ) -> Tensor:
         """Patches of the frame and its neighbours, cleaned together where they look alike.
 
-        ``both``: the noisy frames and the pilots, twice as fine.
+        ``video``: stabilised. ``both``: its frames and the pilots, twice as fine.
         """
         time = float(video.times[index])
         brought = transport(video, rep, time, neighbours(video, time, self.config.reach), twice=both)
         noisy, pilot = brought.pictures.chunk(2, 1)
         here = int(brought.seconds.abs().argmin())
         if not asked:
-            return _put_right(cleaned(noisy, pilot, here, level), level, cut_off)
-        picture, kept = cleaned_and_kept(noisy, pilot, here, level)
-        return torch.cat([_put_right(picture, level, cut_off), confidence_of(LEFT * level**2 * kept)], 1)
+            return noise.undone(cleaned(noisy, pilot, here, noise.level))
+        picture, kept = cleaned_and_kept(noisy, pilot, here, noise.level)
+        picture = noise.undone(picture)
+        variance = noise.stabiliser.variance(picture.mean(1, keepdim=True), noise.level)
+        return torch.cat([picture, confidence_of(LEFT * variance * kept)], 1)
 
-    def _averaged(self, index: int, video: Video, twice: Video, rep: Representation, level: float) -> Tensor:
+    def _averaged(self, index: int, video: Video, twice: Video, rep: Representation, noise: Noise) -> Tensor:
         """A first picture with little noise, the pilot: the mean of what agrees with the frame."""
-        own = rep(Query(video.times[index : index + 1]))
+        own, level = noise.stabiliser(rep(Query(video.times[index : index + 1]))), noise.level
         time = float(video.times[index])
         brought = transport(video, rep, time, neighbours(video, time, self.config.reach), twice=twice)
         here = (brought.seconds == 0).to(own.device)
@@ -177,36 +180,11 @@ def _as_given(frame: Tensor, asked: bool) -> Tensor:
     return torch.cat([frame, torch.ones_like(frame[:, :1])], 1) if asked else frame
 
 
-def _put_right(picture: Tensor, level: float, cut_off: bool) -> Tensor:
-    """A clean picture with what cutting off at black and white did to its mean undone, if that was done."""
-    picture = picture.clamp(0, 1)
-    return unclipped(picture, level) if cut_off else picture
-
-
 def _side_by_side(one: Video, other: Video) -> Video:
     """Two clips of one clock as one of twice as many channels."""
     return replace(
         one, channels=2 * one.channels, read=lambda indices: torch.cat([one.read(indices), other.read(indices)], 1)
     )
-
-
-def _probe(video: Video) -> Tensor:
-    """Frames, or tiles evenly spread over large ones, (n, C, H, W)."""
-    every = range(0, len(video), max(len(video) // PROBES, 1))
-    if video.size[0] * video.size[1] <= LARGE or min(video.size) < TILE:
-        return video.read(every)
-    tops, lefts = (torch.linspace(0, side - TILE, TILES).int().tolist() for side in video.size)
-    places = [(top, left) for top in tops for left in lefts]
-    return torch.cat(
-        [
-            torch.cat([frame[..., top : top + TILE, left : left + TILE] for top, left in places])
-            for frame in (video.read([index]) for index in every)
-        ]
-    )
-
-
-def _known(video: Video) -> Video:
-    return video.map(lambda frames: 1 - impulses(frames, SLIGHT))
 
 
 def _local_mean(x: Tensor) -> Tensor:
