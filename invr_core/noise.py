@@ -12,9 +12,13 @@ ROUNDING = 1e-6
 """Level below which there is no noise: half of what one step of 16 bits would show."""
 GROUND = 0.25
 """Share of the pixels beside bars that have their colour, from which on they are no bars."""
-SHADES, FEWEST, CUT, RANGE = 32, 200, 0.01, 0.1
-"""Classes of brightness by which noise is told to depend on it; pixels of one, at the least; the share of them that may
-be black or white; and the least difference of brightness between the darkest and the brightest class."""
+SHADES, FEWEST, RANGE = 32, 200, 0.1
+"""Classes of brightness by which noise is told to depend on it; pixels of one, at the least; and the least difference
+of brightness between the darkest and the brightest class."""
+CUT, CUT_LIGHT = 0.01, 0.05
+"""The share of a class that may be black or white; and that which may be white where noise is that of light."""
+MOST = 1 << 21
+"""Samples that are sorted into these, at most."""
 STEEP = 2.0
 """How much larger than in the darkest class the variance is in the brightest one, for noise to depend on brightness."""
 _LAPLACIAN_DIFFERENCE = torch.tensor([[1.0, -2.0, 1.0], [-2.0, 4.0, -2.0], [1.0, -2.0, 1.0]])
@@ -49,13 +53,13 @@ def gaussian_level(frames: Tensor, known: Tensor | None = None) -> float:
     level = float(response[asked].median()) if asked.any() else 0.0
     if level < ROUNDING:
         return 0.0
-    if not clips(frames, level):
+    if not clips(frames, level, known):
         return level
     apart = (F.avg_pool2d(planes, 3, 1) - 0.5).abs()[asked]
     return float(response[asked][apart <= apart.median()].median())
 
 
-def noise_curve(frames: Tensor, known: Tensor | None = None) -> tuple[float, float]:
+def noise_curve(frames: Tensor, known: Tensor | None = None, *, certain: bool = False) -> tuple[float, float]:
     """How the variance of noise that is independent from pixel to pixel grows with brightness: a line.
 
     Pixels are sorted by the brightness of their surroundings, and the level of each class is told as by
@@ -64,10 +68,12 @@ def noise_curve(frames: Tensor, known: Tensor | None = None) -> tuple[float, flo
     Args:
         frames: (n, C, H, W) in [0, 1].
         known: (n, 1, H, W), 0 at pixels that show something else, such as impulses; None for none.
+        certain: whether it is known that it is the noise of light. Then it grows, from black on unless a line that does
+            not begin there is much nearer, and black pixels count: counted light leaves them without being cut off.
 
     Returns:
-        what the variance grows by from black to white, and what it is at black. The first is 0 where it does not
-        grow, or hardly, or where too few shades are seen to tell.
+        what the variance grows by from black to white, and what it is at black. Both are 0 where nothing is seen, and,
+        if it is not certain, where it grows by little, or by no line, or too few shades are seen to tell.
 
     Source:
         A. Foi et al., Practical Poissonian-Gaussian noise modeling and fitting for single-image raw-data, TIP 2008,
@@ -80,28 +86,44 @@ def noise_curve(frames: Tensor, known: Tensor | None = None) -> tuple[float, flo
         >>> 0.8 < growth * 500 < 1.2 and floor < 1e-3
         True
     """
-    if min(frames.shape[-2:]) < 3:
-        return 0.0, 0.0
-    planes, response, asked = _responses(frames, known)
-    around = F.avg_pool2d(planes, 5, 1, 2, count_include_pad=False)[..., 1:-1, 1:-1]
-    cut = ((planes < 0.5 / 255) | (planes > 254.5 / 255))[..., 1:-1, 1:-1]
-    order = around[asked].argsort()
-    classes = []
-    for shade, found, lost in zip(
-        *(part[asked][order].tensor_split(SHADES) for part in (around, response, cut.float())), strict=True
-    ):
-        if len(shade) >= FEWEST and float(lost.mean()) < CUT:
-            classes.append((float(shade.mean()), float(found.median()) ** 2))
-    if len(classes) < 3 or classes[-1][0] - classes[0][0] < RANGE:
+    classes = _classes(frames, known, certain) if min(frames.shape[-2:]) >= 3 else []
+    if not classes:
         return 0.0, 0.0
     shades, variances = torch.tensor(classes, dtype=torch.float64).T
+    through_black = float(shades @ variances / (shades @ shades)), 0.0
+    if len(classes) < 3 or shades[-1] - shades[0] < RANGE:
+        return through_black if certain else (0.0, 0.0)
     line = torch.stack([shades, torch.ones_like(shades)], 1)
     growth, floor = torch.linalg.lstsq(line, variances[:, None]).solution.flatten().tolist()
     if floor < 0:
-        growth, floor = float(shades @ variances / (shades @ shades)), 0.0
-    missed = (growth * shades + floor - variances).square().mean()
+        growth, floor = through_black
+    missed, instead = (
+        float((slope * shades + start - variances).square().mean()) for slope, start in ((growth, floor), through_black)
+    )
+    if certain:
+        return (growth, floor) if growth > 0 and missed < instead / 2 else through_black
     steep = growth * shades[-1] + floor > STEEP * (growth * shades[0] + floor)
     return (growth, floor) if steep and missed < variances.var() / 2 else (0.0, 0.0)
+
+
+def _classes(frames: Tensor, known: Tensor | None, certain: bool) -> list[tuple[float, float]]:
+    """The brightness and the variance of the noise of classes of pixels, from dark to bright."""
+    planes, response, asked = _responses(frames, known)
+    around = F.avg_pool2d(planes, 5, 1, 2, count_include_pad=False)[..., 1:-1, 1:-1]
+    cut = planes > 254.5 / 255 if certain else (planes < 0.5 / 255) | (planes > 254.5 / 255)
+    chosen = asked.flatten().nonzero()[:, 0]
+    chosen = chosen[:: len(chosen) // MOST + 1]
+    parts = [part.flatten()[chosen] for part in (around, response, cut[..., 1:-1, 1:-1].float())]
+    order = parts[0].argsort()
+    classes = []
+    for shade, found, lost in zip(*(part[order].tensor_split(SHADES) for part in parts), strict=True):
+        if (
+            len(shade) >= FEWEST
+            and float(lost.mean()) < (CUT_LIGHT if certain else CUT)
+            and float(found.median()) > ROUNDING
+        ):
+            classes.append((float(shade.mean()), float(found.median()) ** 2))
+    return classes
 
 
 def _responses(frames: Tensor, known: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
@@ -136,7 +158,7 @@ def _bars(planes: Tensor) -> Tensor:
     return found
 
 
-def clips(frames: Tensor, level: float) -> bool:
+def clips(frames: Tensor, level: float | Tensor, known: Tensor | None = None) -> bool:
     """Whether noise was cut off at black and white, as it is when it is added to a picture of whole numbers.
 
     Then there are more black and white pixels than noise of that level would push beyond the range from the means
@@ -144,14 +166,19 @@ def clips(frames: Tensor, level: float) -> bool:
 
     Args:
         frames: (n, C, H, W) in [0, 1], noisy.
-        level: the standard deviation of the noise.
+        level: the standard deviation of the noise; or that of each pixel, (n, C, H, W), not all of them 0.
+        known: (n, 1, H, W), 0 at pixels that show something else, such as impulses; None for none.
     """
-    if level <= 0 or min(frames.shape[-2:]) < 5:
+    level = torch.as_tensor(level)
+    if not bool((level > 0).any()) or min(frames.shape[-2:]) < 5:
         return False
     around = F.avg_pool2d(frames, 5, 1, 2, count_include_pad=False)
+    level = level.to(around).clamp(min=ROUNDING)
     expected = torch.special.ndtr(-around / level) + torch.special.ndtr((around - 1) / level)
     found = ((frames < 0.5 / 255) | (frames > 254.5 / 255)).to(frames.dtype)
     noisy = ~_bars(frames.flatten(0, 1)[:, None]).view_as(frames)
+    if known is not None:
+        noisy &= known > 0
     return bool(noisy.any()) and float(found[noisy].mean()) > float(expected[noisy].mean()) > 0
 
 

@@ -55,6 +55,7 @@ TESTS = {
     "header": "core/test_storage_refused core/test_storage_bits core/test_fuzz_invr",
     "storage": "core/test_storage_refused core/test_storage_bits core/test_storage",
     "checkpoint": "core/test_checkpoint",
+    "anscombe": "core/test_anscombe",
     "atomic": "core/test_atomic",
     "checking": "core/test_checking",
     "kriging": "core/test_kriging",

@@ -8,9 +8,11 @@ from importlib.util import find_spec
 import cv2
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from skimage.restoration import denoise_nl_means, denoise_tv_chambolle
 
-from invr_core.noise import gaussian_level
+from invr_core.anscombe import Anscombe
+from invr_core.noise import gaussian_level, noise_curve
 from invr_tasks.bench.classical.given import Given, Mask, Method, rounded
 from invr_tasks.bench.classical.inpainting import telea
 from invr_tasks.pixels import Bytes, from_bytes
@@ -52,10 +54,31 @@ def non_local_means(given: Given) -> Bytes:
     return np.stack([_averaged(picture, level(picture) / 255) for picture in given.pictures])
 
 
+def stabilised_means(given: Given) -> Bytes:
+    """As `non_local_means`, of pictures whose noise was made alike by the Anscombe transform, with its exact inverse.
+
+    Source:
+        `invr_core.anscombe`.
+    """
+
+    def one(picture: Bytes) -> Bytes:
+        frame = from_bytes(picture[None])
+        transform = Anscombe(*noise_curve(frame))
+        level = transform.level if transform.growth else gaussian_level(frame)
+        clean = _means(transform(frame)[0].permute(1, 2, 0).numpy(), level)
+        return rounded(255 * transform.undone(torch.from_numpy(clean)).numpy())
+
+    return np.stack([one(picture) for picture in given.pictures])
+
+
 def _averaged(picture: Bytes, sigma: float) -> Bytes:
-    image, strength = picture.astype(np.float32) / 255, NLM_SOFTNESS * sigma
+    return rounded(255 * _means(np.asarray(picture / 255, np.float32), sigma))
+
+
+def _means(image: NDArray[np.float32], sigma: float) -> NDArray[np.float32]:
+    strength = NLM_SOFTNESS * sigma
     clean = denoise_nl_means(image, h=strength, sigma=sigma, patch_size=5, patch_distance=6, channel_axis=2)
-    return rounded(np.asarray(clean) * 255)
+    return np.asarray(clean, np.float32)
 
 
 def total_variation(given: Given) -> Bytes:
@@ -139,6 +162,7 @@ GAUSSIAN, IMPULSIVE = ("gauss25", "gauss50", "poisson30"), ("sp10", "mixed25")
 METHODS = (
     Method("none", identity, "numpy", "naive"),
     Method("non-local means", non_local_means, "scikit-image", settings=GAUSSIAN),
+    Method("Anscombe + non-local means", stabilised_means, "scikit-image", settings=("poisson30",)),
     Method("total variation", total_variation, "scikit-image", settings=GAUSSIAN),
     Method("non-local means in time", non_local_means_in_time, "opencv-python-headless", settings=GAUSSIAN),
     Method("BM3D", bm3d, "bm3d", settings=GAUSSIAN, missing=bm3d_missing),

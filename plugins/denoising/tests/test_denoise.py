@@ -189,6 +189,16 @@ def test_noise_that_is_smooth_is_removed_by_more_strength() -> None:
     assert strong > weak + 2
 
 
+def test_more_strength_leaves_the_dark_as_dark_as_it_was() -> None:
+    """What cutting off noise did to its mean depends on the noise that there is, not on what is removed."""
+    shade = 20 / 255
+    frames = torch.full((7, 3, 64, 96), shade)
+    frames[..., 48:] = 0.5
+    noisy = Source(add_gaussian(Video.of(frames, TIMES), 25, seed=0))
+    shown = run(denoise(strength=2.0), noisy, fit_config=FitConfig(steps=5, device="cpu")).video.read([3])
+    assert float(shown[..., 4:40].mean()) == pytest.approx(shade, abs=2 / 255)
+
+
 # --------------------------------------------------------------------------------- plan
 @pytest.mark.parametrize("size", [(1, 1), (3, 2), (5, 9), (17, 23)])
 @pytest.mark.parametrize("noise", KINDS)

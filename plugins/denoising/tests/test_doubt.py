@@ -48,3 +48,10 @@ def test_impulses_are_surer_where_other_frames_agree() -> None:
     alone = Denoise(DenoiseConfig(noise="salt-pepper", reach=0)).confidence(DISC, Source(noisy))
     hit = impulses(noisy.read([3]), 0.01) > 0
     assert float(with_others.read([3])[hit].mean()) > 0.5 > float(alone.read([3])[hit].max())
+
+
+def test_beside_other_noise_impulses_are_less_sure() -> None:
+    noisy = add_salt_pepper(add_gaussian(clip(), 15, seed=0), 0.1, seed=1)
+    sure = Denoise(DenoiseConfig(noise="mixed")).confidence(DISC, Source(noisy)).frames()
+    hit = impulses(noisy.frames(), 0.15) > 0
+    assert float(sure[hit].mean()) < float(sure[~hit].mean()) - 0.01

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import product
 
 import cv2
 import numpy as np
@@ -186,8 +187,13 @@ def test_a_method_for_holes_refuses_a_clip_without(disc: Video) -> None:
 
 
 # ---------------------------------------------------------------------------- denoising
-@pytest.mark.parametrize("setting", ["gauss25", "gauss50"])
-@pytest.mark.parametrize("name", ["non-local means", "total variation", "non-local means in time"])
+@pytest.mark.parametrize(
+    ("name", "setting"),
+    [
+        *product(["non-local means", "total variation", "non-local means in time"], ["gauss25", "gauss50"]),
+        ("Anscombe + non-local means", "poisson30"),
+    ],
+)
 def test_noise_is_removed_at_its_own_level(disc: Video, name: str, setting: str) -> None:
     clip = disc[:3]
     assert score(clip, "denoise", setting, name) > score(clip, "denoise", setting, "none") + 4

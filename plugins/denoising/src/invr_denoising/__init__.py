@@ -4,37 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import get_args
 
 import torch
-from skimage.restoration import denoise_nl_means
 from torch import Tensor
-from torch.nn import functional as F
 
 from invr_core.errors import BadInput
 from invr_core.fill import fill
 from invr_core.observation import Observation, charbonnier, squared
 from invr_core.query import Query
 from invr_core.representation import Representation
-from invr_core.transport import mean, neighbours, patched, transport, twice_as_fine
+from invr_core.transport import mean, neighbours, patched, transport
 from invr_core.video import Video
-from invr_denoising.kinds import Kind, Noise, noise_of
-from invr_denoising.patches import cleaned, cleaned_and_kept
+from invr_denoising.kinds import Kind, noise_of
+from invr_denoising.noisy import BARE, Noisy
 from invr_tasks.confidence import confidence_of
 from invr_tasks.operators import add_gaussian, add_poisson, add_salt_pepper
 from invr_tasks.task import Source, Task, frame_by_frame
 
 __all__ = ["Denoise", "DenoiseConfig"]
 
-PATCH, SEARCH, SOFTNESS = 3, 4, 0.45
-"""Of non-local means: pixels across the patches that it compares, and around each within which it looks for others; and
-the difference at which two count as alike, in levels of the noise."""
-MOST_LEFT = 2.5
-"""How much more noise than usual the pixels may hold that few frames could be averaged for."""
-LEFT = 3.4
-"""How much larger the square of what noise is left is than a linear estimate of patches reckons by itself."""
-BARE = 25 / 255
-"""The error that is expected of a pixel under an impulse to which no other frame brings anything."""
 SIGMA, PHOTONS, IMPULSES = 25.0, 30.0, 0.10
 """What is simulated: levels of 255 of Gaussian noise, photons for white, and the share of pixels that are impulses."""
 
@@ -69,7 +59,7 @@ class Denoise(Task[DenoiseConfig]):
 
     def observe(self, source: Source) -> Observation:
         """Noise by its likelihood, as if of one level; impulses are hidden."""
-        noise = self._noise(source.video)
+        noise = noise_of(source.video, self.config.noise)
         if noise.impulsive and noise.level == 0:
             return Observation(source.video, weight=noise.known(source.video), distance=charbonnier)
         return Observation(source.video, weight=noise.known(source.video), distance=squared, noisy=True)
@@ -103,59 +93,20 @@ class Denoise(Task[DenoiseConfig]):
         """The noisy clip itself."""
         return source.video
 
-    def _noise(self, video: Video) -> Noise:
-        return noise_of(video, self.config.noise, self.config.strength)
-
     def _drawn(self, rep: Representation, source: Source, asked: bool) -> Callable[[int], Tensor]:
         """What draws a frame, (1, 3, H, W), or where confidence is asked for (1, 4, H, W)."""
         video = source.video
         window = 2 * self.config.reach + 1
-        noise = self._noise(video)
+        noise = noise_of(video, self.config.noise)
         if noise.level:
-            alike = noise.stabilised(video)
-            # The pilots of a window of frames are made from the frames of a wider one.
-            noisy = twice_as_fine(alike, window + self.config.reach)
-            pilot = frame_by_frame(alike, lambda index: self._averaged(index, alike, noisy, rep, noise))
-            both = _side_by_side(noisy, twice_as_fine(pilot, window))
-            return lambda index: self._without_noise(index, alike, both, rep, noise, asked)
+            noisy = Noisy.of(video, rep, noise, self.config.strength, self.config.reach)
+            return partial(noisy.clean, noisy.piloted(), asked=asked)
         known = noise.known(video)
         if known is None:
             return lambda index: _as_given(video.read([index]), asked)
         known = known.remembered(window)
         whole = patched(video, known).remembered(window)
         return lambda index: self._without_impulses(index, whole, known, rep, asked)
-
-    def _without_noise(
-        self, index: int, video: Video, both: Video, rep: Representation, noise: Noise, asked: bool
-    ) -> Tensor:
-        """Patches of the frame and its neighbours, cleaned together where they look alike.
-
-        ``video``: stabilised. ``both``: its frames and the pilots, twice as fine.
-        """
-        time = float(video.times[index])
-        brought = transport(video, rep, time, neighbours(video, time, self.config.reach), twice=both)
-        noisy, pilot = brought.pictures.chunk(2, 1)
-        here = int(brought.seconds.abs().argmin())
-        if not asked:
-            return noise.undone(cleaned(noisy, pilot, here, noise.level))
-        picture, kept = cleaned_and_kept(noisy, pilot, here, noise.level)
-        picture = noise.undone(picture)
-        variance = noise.stabiliser.variance(picture.mean(1, keepdim=True), noise.level)
-        return torch.cat([picture, confidence_of(LEFT * variance * kept)], 1)
-
-    def _averaged(self, index: int, video: Video, twice: Video, rep: Representation, noise: Noise) -> Tensor:
-        """A first picture with little noise, the pilot: the mean of what agrees with the frame."""
-        own, level = noise.stabiliser(rep(Query(video.times[index : index + 1]))), noise.level
-        time = float(video.times[index])
-        brought = transport(video, rep, time, neighbours(video, time, self.config.reach), twice=twice)
-        here = (brought.seconds == 0).to(own.device)
-        given = brought.pictures[here]
-        excess = _local_mean((brought.pictures - given).square().mean(1, keepdim=True)) - 2 * level**2
-        agreement = torch.exp(-excess.clamp(min=0) / (0.3 * level**2 + 1e-8))
-        weights = torch.where(here.view(-1, 1, 1, 1), 1.0, (brought.validity + 0.05) * agreement)
-        averaged, _ = mean(brought.pictures, weights, own, 0.5)
-        left = level * weights.square().sum(0, keepdim=True).sqrt() / weights.sum(0, keepdim=True)
-        return _spatially(averaged.cpu(), left.cpu(), level)
 
     def _without_impulses(self, index: int, video: Video, known: Video, rep: Representation, asked: bool) -> Tensor:
         given, trusted, time = video.read([index]), known.read([index]), float(video.times[index])
@@ -178,38 +129,3 @@ class Denoise(Task[DenoiseConfig]):
 def _as_given(frame: Tensor, asked: bool) -> Tensor:
     """A frame without noise: it is the answer, and sure."""
     return torch.cat([frame, torch.ones_like(frame[:, :1])], 1) if asked else frame
-
-
-def _side_by_side(one: Video, other: Video) -> Video:
-    """Two clips of one clock as one of twice as many channels."""
-    return replace(
-        one, channels=2 * one.channels, read=lambda indices: torch.cat([one.read(indices), other.read(indices)], 1)
-    )
-
-
-def _local_mean(x: Tensor) -> Tensor:
-    return F.avg_pool2d(x, 7, 1, 3, count_include_pad=False)
-
-
-def _spatially(picture: Tensor, left: Tensor, level: float) -> Tensor:
-    """What noise averaging has left, removed by non-local means: more where few frames agreed.
-
-    Args:
-        picture: (1, 3, H, W).
-        left: (1, 1, H, W) standard deviation of the noise that is left.
-        level: that of the noise that was given.
-    """
-    if level == 0 or min(picture.shape[-2:]) < PATCH:
-        return picture
-    usual = float(left.mean())
-    most = min(MOST_LEFT * usual, level)
-    share = ((left - usual) / (most - usual + 1e-8)).clamp(0, 1)
-    return torch.lerp(_non_local_means(picture, usual), _non_local_means(picture, most), share)
-
-
-def _non_local_means(picture: Tensor, level: float) -> Tensor:
-    array = picture[0].permute(1, 2, 0).clamp(0, 1).numpy()
-    clean = denoise_nl_means(
-        array, patch_size=PATCH, patch_distance=SEARCH, h=SOFTNESS * level, sigma=level, channel_axis=2
-    )
-    return torch.from_numpy(clean).permute(2, 0, 1)[None].float()

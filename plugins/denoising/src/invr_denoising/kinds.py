@@ -7,11 +7,12 @@ from typing import Literal
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
+from invr_core.anscombe import Anscombe
 from invr_core.noise import clips, gaussian_level, impulses, noise_curve, unclipped
 from invr_core.transport import patched
 from invr_core.video import Video
-from invr_denoising.stabilising import Stabiliser
 
 Kind = Literal["auto", "gaussian", "poisson", "salt-pepper", "mixed"]
 
@@ -23,6 +24,8 @@ MIXED_FROM = 6 / 255
 """Level of what is no impulse, from which on it is noise as well; below, it may be a fine texture."""
 OUTLYING = 3
 """Levels of other noise by which an extreme pixel differs from its surroundings, to be an impulse beside it."""
+PLAIN = 0.2
+"""The difference from which on it is one whatever the noise, which hardly ever makes all channels black, or white."""
 PROBES = 5
 """Frames from which the kind and the level of the noise are told."""
 LARGE, TILE, TILES = 1 << 21, 256, 5
@@ -31,62 +34,59 @@ LARGE, TILE, TILES = 1 << 21, 256, 5
 
 @dataclass(frozen=True)
 class Noise:
-    """Impulses, and noise everywhere of one level once it is stabilised.
+    """Impulses, and noise everywhere of one level once it is `alike`.
 
     Args:
         impulsive: whether there are impulses.
-        level: standard deviation of the other noise, stabilised; 0 if there is none.
-        stabiliser: of it.
+        level: standard deviation of the other noise, alike everywhere; 0 if there is none.
+        alike: what makes it so.
         cut_off: whether it was cut off at black and white.
     """
 
     impulsive: bool = False
     level: float = 0.0
-    stabiliser: Stabiliser = field(default_factory=Stabiliser)
+    alike: Anscombe = field(default_factory=Anscombe)
     cut_off: bool = False
 
     def known(self, video: Video) -> Video | None:
         """1 where a pixel is no impulse, else 0, one channel; None if there are none."""
         if not self.impulsive:
             return None
-        apart = max(SLIGHT, OUTLYING * self.level)
+        apart = min(max(SLIGHT, OUTLYING * self.level), PLAIN)
         return video.map(lambda frames: 1 - impulses(frames, apart))
 
-    def stabilised(self, video: Video) -> Video:
+    def prepared(self, video: Video, known: Video | None) -> Video:
         """The clip with noise of one level everywhere, and without impulses: they are filled from around them."""
-        known = self.known(video)
         whole = video if known is None else patched(video, known)
-        return whole.map(self.stabiliser) if self.stabiliser.growth else whole
+        return whole.map(self.alike) if self.alike.growth else whole
 
     def undone(self, means: Tensor) -> Tensor:
-        """Stabilised pictures without their noise, as they are to be shown; what cutting it off did is undone."""
+        """What is `prepared`, without its noise, as it is to be shown; what cutting it off did to means is undone."""
         means = means.clamp(0, 1)
         if self.cut_off:
             whole = unclipped(means, self.level)
-            # The noise of light is never negative, so that it is not cut off at black.
-            means = torch.where(means > 0.5, whole, means) if self.stabiliser.growth else whole
-        return self.stabiliser.undone(means)
+            means = torch.where(means > 0.5, whole, means) if self.alike.counted else whole
+        return self.alike.undone(means)
+
+    def variance(self, picture: Tensor) -> Tensor | float:
+        """Of the noise of a picture as it is shown, (1, C, H, W): (1, 1, H, W)."""
+        return self.alike.variance(picture.mean(1, keepdim=True)) if self.alike.growth else self.level**2
 
 
-def noise_of(video: Video, kind: Kind, strength: float = 1.0) -> Noise:
-    """What noise a clip has.
-
-    Args:
-        video: the noisy clip.
-        kind: of which kind it is; ``auto`` tells that as well.
-        strength: what the level is multiplied by that is told from the clip.
-    """
+def noise_of(video: Video, kind: Kind) -> Noise:
+    """What noise a clip has, if it is of a kind; ``auto`` tells the kind as well."""
     frames = _probe(video)
     impulsive = kind in ("salt-pepper", "mixed") or (kind == "auto" and _impulsive(frames))
     known = 1 - impulses(frames, SLIGHT) if impulsive else None
     level = gaussian_level(frames, known) if kind != "salt-pepper" else 0.0
     if level == 0 or (kind == "auto" and impulsive and level < MIXED_FROM):
         return Noise(impulsive)
-    stabiliser = Stabiliser(*noise_curve(frames, known)) if kind != "gaussian" else Stabiliser()
-    if stabiliser.growth:
-        frames = stabiliser(frames)
-        level = gaussian_level(frames, known)
-    return Noise(impulsive, strength * level, stabiliser, clips(frames, level))
+    growth, floor = noise_curve(frames, known, certain=kind == "poisson") if kind != "gaussian" else (0.0, 0.0)
+    if not growth:
+        return Noise(impulsive, level, cut_off=clips(frames, level, known))
+    alike = Anscombe(growth, floor)
+    levels = alike.variance(F.avg_pool2d(frames, 5, 1, 2, count_include_pad=False)).sqrt()
+    return Noise(impulsive, alike.level, alike, clips(frames, levels, known))
 
 
 def _impulsive(frames: Tensor) -> bool:
