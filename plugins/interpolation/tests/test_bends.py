@@ -48,11 +48,28 @@ def test_what_speeds_up_is_shown_where_it_was(times: tuple[float, ...]) -> None:
     clip = panned([change / 2 * time**2 for time in times], times)
     seconds = times[2] - times[1]
     half, whole = seconds * change * (times[1] + seconds / 4) / 2, seconds * change * (times[1] + seconds / 2)
-    bent = whole / 2 - half  # of the straight path, in the middle
-    left = min(SLIGHT, bent)
-    assert bent > 0.25
-    before, after = middle(clip)
-    assert before == pytest.approx(-half - left, abs=0.1) and after == pytest.approx(whole - half - left, abs=0.1)
+    assert whole / 2 - half > 0.25  # off the straight path, in the middle
+    assert middle(clip) == pytest.approx((-half, whole - half), abs=0.1)
+
+
+@pytest.mark.parametrize("before", [0, 2], ids=["first", "last"])
+def test_where_one_frame_beyond_is_missing_half_of_it_is_believed(before: int) -> None:
+    places = (0, 4, 12, 24)
+    moved = places[before + 1] - places[before]
+    half = moved / 2 - 4 / 8 / 2  # the gap's motion changes by 4 pixels, which is 4 / 8 off in its middle
+    assert middle(panned(places), before) == pytest.approx((-half, moved - half), abs=0.1)
+
+
+def test_a_thing_bends_less_than_it_is_told_and_what_is_around_it_stays() -> None:
+    """A square of the texture speeds up on a still ground."""
+    frames, places = panned([0] * 4).frames(), (0, 2, 8, 18)
+    square = frames[0, :, 24:72, 40:88].flip(1)
+    for frame, place in zip(frames, places, strict=True):
+        frame[:, 24:72, 40 + place : 88 + place] = square
+    bend = bends(Pair.of(Video.of(frames, torch.arange(4).double()), 1, 2), 16)[0]
+    thing, ground = bend[0, 0, 40:56, 58:74], bend[0, :, :, 120:]
+    assert float(ground.abs().max()) < 0.1
+    assert float(thing.median()) == pytest.approx(4 - 8 * SLIGHT, abs=0.5)
 
 
 @pytest.mark.parametrize(
@@ -60,16 +77,13 @@ def test_what_speeds_up_is_shown_where_it_was(times: tuple[float, ...]) -> None:
     [
         ((0, 6, 12, 18), 1),
         ((0, 0, 0, 0), 1),
-        ((0, 6, 13, 20.5), 1),  # hardly bent
         ((0, 2, 12, 14), 1),  # faster, then slower
-        ((0, 4, 12, 24), 0),  # no frame before
-        ((0, 4, 12, 24), 2),  # none after
     ],
-    ids=["even", "still", "slight", "unlike", "first", "last"],
+    ids=["even", "still", "unlike"],
 )
 def test_other_paths_are_straight(places: tuple[float, ...], before: int) -> None:
     pair = Pair.of(panned(places), before, before + 1)
     for bend in bends(pair, 16):
-        assert bend.shape == (1, 2, HEIGHT, WIDTH) and float(bend[INSIDE].abs().median()) == 0
+        assert bend.shape == (1, 2, HEIGHT, WIDTH) and float(bend[INSIDE].abs().median()) < 0.1
     moved = places[before + 1] - places[before]
     assert middle(panned(places), before) == pytest.approx((-moved / 2, moved / 2), abs=0.15)

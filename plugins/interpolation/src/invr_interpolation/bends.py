@@ -1,7 +1,8 @@
 """How the motion of what both of two given frames show changes over time: a pixel's path need not be straight.
 
-It is told by the motion to the frames beyond, before and after. Where both tell alike, and it matters, it is believed:
-motion that was matched is off by tenths of a pixel, and what a still pixel would bend by that is not.
+It is told by the motion to the frames beyond, before and after. What most of a picture has in common is the camera's,
+and known to a few hundredths of a pixel. What a pixel bends beside it is believed where both tell alike, and it
+matters: motion that was matched is off by tenths of a pixel, and what a still pixel would bend by that is not.
 """
 
 from __future__ import annotations
@@ -14,9 +15,12 @@ from invr_interpolation.consistency import consistent
 from invr_interpolation.pairs import Pair
 
 SLIGHT = 0.25
-"""Pixels off the straight path, in the middle of the gap, by which every bend is made less: so much may be error."""
+"""Pixels off the straight path, in the middle of the gap, by which every bend but the camera's is made less: so much
+may be error."""
 ALIKE = 0.7
 """Cosine of the angle between what is told before and after, from which on both are believed."""
+MOST = 0.5
+"""Share of the pixels that must be found beyond, for anything to be common to most of them."""
 
 
 def bends(pair: Pair, patch: int) -> tuple[Tensor, Tensor]:
@@ -29,20 +33,35 @@ def bends(pair: Pair, patch: int) -> tuple[Tensor, Tensor]:
         patch: pixels across the patches that are matched.
 
     Returns:
-        (1, 2, H, W) pixels each; 0 where there is no frame beyond, or what it tells is not believed.
+        (1, 2, H, W) pixels each; 0 where there is no frame beyond, or what it tells is not believed. Of what the camera
+        does, half is believed where there is one on one side alone.
 
     Source:
         X. Xu et al., Quadratic Video Interpolation, NeurIPS 2019, whose frames are evenly spaced.
     """
     ahead, back = pair.matched(patch)
-    if pair.earlier is None or pair.later is None:
-        return torch.zeros_like(ahead), torch.zeros_like(back)
-    before = _change(ahead, *reversed(pair.earlier.matched(patch)), pair.seconds / pair.earlier.seconds)
-    after = _change(back, *pair.later.matched(patch), pair.seconds / pair.later.seconds)
-    return _believed(before, warp(after, ahead)), _believed(after, warp(before, back))
+    before, after = torch.zeros_like(ahead), torch.zeros_like(back)
+    seen_before, seen_after = (torch.zeros_like(flow[:, :1]) for flow in (ahead, back))
+    if pair.earlier is not None:
+        before, seen_before = _change(
+            ahead, *reversed(pair.earlier.matched(patch)), pair.seconds / pair.earlier.seconds
+        )
+    if pair.later is not None:
+        after, seen_after = _change(back, *pair.later.matched(patch), pair.seconds / pair.later.seconds)
+    camera = (_common(before, seen_before) + _common(after, seen_after)) / 2
+    before, after = (before - camera) * seen_before, (after - camera) * seen_after
+    return camera + _believed(before, warp(after, ahead)), camera + _believed(after, warp(before, back))
 
 
-def _change(onward: Tensor, beyond: Tensor, back: Tensor, longer: float) -> Tensor:
+def _common(change: Tensor, seen: Tensor) -> Tensor:
+    """What most of a picture has in common, (1, 2, 1, 1): the median; 0 if too little of it is seen."""
+    chosen = change[0].flatten(1)[:, seen.flatten() > 0.5]
+    if chosen.shape[1] < MOST * seen.numel():
+        return change.new_zeros(1, 2, 1, 1)
+    return chosen.median(1).values.view(1, 2, 1, 1)
+
+
+def _change(onward: Tensor, beyond: Tensor, back: Tensor, longer: float) -> tuple[Tensor, Tensor]:
     """The change of motion of the pixels of a frame, from where they go within the gap, and beyond the frame.
 
     Args:
@@ -50,8 +69,11 @@ def _change(onward: Tensor, beyond: Tensor, back: Tensor, longer: float) -> Tens
         beyond: over the gap on the other side of the frame.
         back: the way back from there, by which it is checked.
         longer: how many times as long the gap is as that one.
+
+    Returns:
+        (1, 2, H, W) pixels; and (1, 1, H, W) in [0, 1] how far the pixel is found there and back.
     """
-    return 2 * longer * (longer * beyond + onward) / (1 + longer) * consistent(beyond, back)
+    return 2 * longer * (longer * beyond + onward) / (1 + longer), consistent(beyond, back)
 
 
 def _believed(one: Tensor, other: Tensor) -> Tensor:
