@@ -77,6 +77,11 @@ def straight(pair: pairs.Pair, patch: int) -> tuple[torch.Tensor, torch.Tensor]:
     return torch.zeros_like(ahead), torch.zeros_like(back)
 
 
+def nothing_common(change: torch.Tensor, seen: torch.Tensor) -> torch.Tensor:
+    """What most of a picture would have in common if its camera moved evenly."""
+    return change.new_zeros(1, 2, 1, 1)
+
+
 def bicubic_lookup(twice: torch.Tensor, positions: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """What `sample_doubled` would be without the pixels halfway."""
     return sample(twice[..., ::2, ::2], positions, "bicubic")
@@ -99,16 +104,17 @@ ALTERED: dict[str, dict[str, Without]] = {
         "coarse24 paths alone, sinc": one_kind("coarse24", "sinc"),
         "without the sinc": lambda: patch("invr_interpolation.worth", bicubic_alone),
         "without what only one frame shows": lambda: patch("invr_interpolation.worth", both_show),
+        "as if the camera moved evenly": lambda: patch("invr_interpolation.bends._common", nothing_common),
         "straight paths": lambda: patch("invr_interpolation.occlusion.bends", straight),
         "all kinds alike": lambda: patch("invr_interpolation.worth", lambda *_: {}),
     },
     "inpaint": {},
     "denoise": {
-        "without groups of patches": lambda: patch("invr_denoising.cleaned", _pilot),
+        "without groups of patches": lambda: patch("invr_denoising.noisy.cleaned", _pilot),
         "carried by bicubic lookup": lambda: patch("invr_core.transport.sample_doubled", bicubic_lookup),
-        "without undoing what clipping does": lambda: patch("invr_denoising.clips", lambda *_: False),
+        "without undoing what clipping does": lambda: patch("invr_denoising.kinds.clips", lambda *_: False),
         "without either": lambda: _both(
-            patch("invr_denoising.cleaned", _pilot), patch("invr_denoising.clips", lambda *_: False)
+            patch("invr_denoising.noisy.cleaned", _pilot), patch("invr_denoising.kinds.clips", lambda *_: False)
         ),
     },
     "upscale": {
