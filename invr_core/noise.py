@@ -13,8 +13,8 @@ ROUNDING = 1e-6
 GROUND = 0.25
 """Share of the pixels beside bars that have their colour, from which on they are no bars."""
 SHADES, FEWEST, RANGE = 32, 200, 0.1
-"""Classes of brightness by which noise is told to depend on it; pixels of one, at the least; and the least difference
-of brightness between the darkest and the brightest class."""
+"""Classes of brightness by which noise is told to depend on it, at most; samples of one, at the least; and the least
+difference of brightness between the darkest and the brightest class."""
 CUT, CUT_LIGHT = 0.01, 0.05
 """The share of a class that may be black or white; and that which may be white where noise is that of light."""
 MOST = 1 << 21
@@ -111,12 +111,13 @@ def _classes(frames: Tensor, known: Tensor | None, certain: bool) -> list[tuple[
     planes, response, asked = _responses(frames, known)
     around = F.avg_pool2d(planes, 5, 1, 2, count_include_pad=False)[..., 1:-1, 1:-1]
     cut = planes > 254.5 / 255 if certain else (planes < 0.5 / 255) | (planes > 254.5 / 255)
-    chosen = asked.flatten().nonzero()[:, 0]
-    chosen = chosen[:: len(chosen) // MOST + 1]
-    parts = [part.flatten()[chosen] for part in (around, response, cut[..., 1:-1, 1:-1].float())]
+    apart = asked.numel() // MOST + 1
+    chosen = asked.flatten()[::apart]
+    parts = [part.flatten()[::apart][chosen] for part in (around, response, cut[..., 1:-1, 1:-1].float())]
     order = parts[0].argsort()
+    count = max(min(SHADES, len(order) // FEWEST), 1)
     classes = []
-    for shade, found, lost in zip(*(part[order].tensor_split(SHADES) for part in parts), strict=True):
+    for shade, found, lost in zip(*(part[order].tensor_split(count) for part in parts), strict=True):
         if (
             len(shade) >= FEWEST
             and float(lost.mean()) < (CUT_LIGHT if certain else CUT)

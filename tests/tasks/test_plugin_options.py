@@ -68,7 +68,7 @@ def test_numbers_are_shown_with_their_unit(invr: Any, name: str, option: str, un
         ("inpaint", "reach", "-1", "at least 0 frames"),
         ("inpaint", "holes", "round", "('static', 'boxes', 'moving')"),
         ("denoise", "reach", "-1", "at least 0 frames"),
-        ("denoise", "noise", "pink", "('auto', 'gaussian', 'salt-pepper')"),
+        ("denoise", "noise", "pink", "('auto', 'gaussian', 'poisson', 'salt-pepper', 'mixed')"),
         ("upscale", "scale", "0", "a number of at least 1"),
         ("upscale", "reach", "-1", "at least 0 frames"),
         ("upscale", "kernel", "box", "('area', 'bicubic', 'gaussian')"),

@@ -55,7 +55,7 @@ def non_local_means(given: Given) -> Bytes:
 
 
 def stabilised_means(given: Given) -> Bytes:
-    """As `non_local_means`, of pictures whose noise was made alike by the Anscombe transform, with its exact inverse.
+    """As `non_local_means`, of pictures whose noise, known to be that of light, the Anscombe transform has made alike.
 
     Source:
         `invr_core.anscombe`.
@@ -63,7 +63,7 @@ def stabilised_means(given: Given) -> Bytes:
 
     def one(picture: Bytes) -> Bytes:
         frame = from_bytes(picture[None])
-        transform = Anscombe(*noise_curve(frame))
+        transform = Anscombe(*noise_curve(frame, certain=True))
         level = transform.level if transform.growth else gaussian_level(frame)
         clean = _means(transform(frame)[0].permute(1, 2, 0).numpy(), level)
         return rounded(255 * transform.undone(torch.from_numpy(clean)).numpy())
@@ -158,15 +158,15 @@ def detected_and_averaged(given: Given) -> Bytes:
     return np.stack([one(picture) for picture in given.pictures])
 
 
-GAUSSIAN, IMPULSIVE = ("gauss25", "gauss50", "poisson30"), ("sp10", "mixed25")
+EVERYWHERE, IMPULSIVE = ("gauss25", "gauss50", "poisson30"), ("sp10", "mixed25")
 METHODS = (
     Method("none", identity, "numpy", "naive"),
-    Method("non-local means", non_local_means, "scikit-image", settings=GAUSSIAN),
-    Method("Anscombe + non-local means", stabilised_means, "scikit-image", settings=("poisson30",)),
-    Method("total variation", total_variation, "scikit-image", settings=GAUSSIAN),
-    Method("non-local means in time", non_local_means_in_time, "opencv-python-headless", settings=GAUSSIAN),
-    Method("BM3D", bm3d, "bm3d", settings=GAUSSIAN, missing=bm3d_missing),
+    Method("non-local means", non_local_means, "scikit-image", settings=EVERYWHERE),
+    Method("Anscombe + NLM", stabilised_means, "scikit-image", settings=("poisson30",)),
+    Method("total variation", total_variation, "scikit-image", settings=EVERYWHERE),
+    Method("non-local means in time", non_local_means_in_time, "opencv-python-headless", settings=EVERYWHERE),
+    Method("BM3D", bm3d, "bm3d", settings=EVERYWHERE, missing=bm3d_missing),
     Method("median 3x3", median3, "opencv-python-headless", settings=IMPULSIVE),
     Method("detect + telea", detected, "opencv-python-headless", settings=IMPULSIVE),
-    Method("detect + telea + non-local means", detected_and_averaged, "scikit-image", settings=("mixed25",)),
+    Method("detect + telea + NLM", detected_and_averaged, "scikit-image", settings=("mixed25",)),
 )

@@ -64,7 +64,7 @@ def test_impulses_beside_other_noise_are_found_and_little_else(shade: float, sig
 
 
 def test_pepper_is_found_in_the_noise_of_light() -> None:
-    before = add_poisson(Video.of(torch.linspace(0.3, 0.6, SIZE[1]).expand(3, 3, *SIZE)), 30)
+    before = add_poisson(Video.of(torch.linspace(0.1, 0.6, SIZE[1]).expand(3, 3, *SIZE)), 30)
     noisy = add_salt_pepper(before, 0.1, seed=1)
     known = noise_of(noisy, "mixed").known(noisy)
     assert known is not None
@@ -88,11 +88,24 @@ def test_light_that_is_named_is_believed_though_it_is_not_told(photons: float, s
     assert noise_of(dim, "poisson").alike.growth * photons == pytest.approx(1, rel=0.25)
 
 
-def test_a_codec_or_bars_do_not_make_light_of_other_noise() -> None:
-    """Dark areas without noise, as bars that are not quite black and flat shadows are."""
+def test_a_dark_area_without_noise_does_not_make_light_of_other_noise() -> None:
+    """As bars that are not quite black are, and shadows that a codec has emptied."""
     frames = add_gaussian(Video.of(torch.linspace(0.3, 0.7, SIZE[1]).expand(3, 3, *SIZE)), 15).frames()
     frames[..., :24, :] = 16 / 255
     assert noise_of(Video.of(frames), "auto").alike.growth == 0
+
+
+def test_light_in_the_dark_is_seen_if_it_is_named() -> None:
+    """Black that light leaves has no noise, and may be most of the picture."""
+    frames = torch.zeros(3, 3, *SIZE)
+    frames[..., :43, :57] = frames[..., -43:, -57:] = 0.5
+    night = add_poisson(Video.of(frames), 30)
+    assert noise_of(night, "poisson").alike.growth * 30 == pytest.approx(1, rel=0.2)
+
+
+def test_few_pixels_tell_it_too() -> None:
+    small = add_poisson(Video.of(torch.linspace(0.1, 0.6, 23).expand(3, 3, 17, 23)), 30)
+    assert noise_of(small, "poisson").alike.growth * 30 == pytest.approx(1, rel=0.4)
 
 
 def test_of_read_noise_beside_that_of_light_black_is_put_right() -> None:

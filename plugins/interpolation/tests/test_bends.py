@@ -72,6 +72,16 @@ def test_a_thing_bends_less_than_it_is_told_and_what_is_around_it_stays() -> Non
     assert float(thing.median()) == pytest.approx(4 - 8 * SLIGHT, abs=0.5)
 
 
+def test_what_stays_where_it_is_does_not_bend_with_the_camera() -> None:
+    """A title, while the camera that shows what is behind it speeds up."""
+    frames = panned((0, 2, 8, 18)).frames()
+    frames[:, :, 24:72, 56:104] = panned([0]).frames()[0, :, 24:72, 56:104].flip(1)
+    bend = bends(Pair.of(Video.of(frames, torch.arange(4).double()), 1, 2), 16)[0]
+    title, ground = bend[0, :, 40:56, 72:88], bend[0, 0, :, 120:140]
+    assert float(title.abs().max()) < 0.1
+    assert float(ground.median()) == pytest.approx(4, abs=0.3)
+
+
 @pytest.mark.parametrize(
     ("places", "before"),
     [

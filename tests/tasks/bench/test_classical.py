@@ -191,7 +191,7 @@ def test_a_method_for_holes_refuses_a_clip_without(disc: Video) -> None:
     ("name", "setting"),
     [
         *product(["non-local means", "total variation", "non-local means in time"], ["gauss25", "gauss50"]),
-        ("Anscombe + non-local means", "poisson30"),
+        ("Anscombe + NLM", "poisson30"),
     ],
 )
 def test_noise_is_removed_at_its_own_level(disc: Video, name: str, setting: str) -> None:
@@ -211,7 +211,7 @@ def test_impulses_are_removed(disc: Video, name: str, more: float) -> None:
 
 
 def test_of_mixed_noise_both_kinds_are_removed(disc: Video) -> None:
-    chain = ["none", "detect + telea", "detect + telea + non-local means"]
+    chain = ["none", "detect + telea", "detect + telea + NLM"]
     none, halfway, clean = (score(disc[:2], "denoise", "mixed25", name) for name in chain)
     assert none + 3 < halfway < clean - 4
 

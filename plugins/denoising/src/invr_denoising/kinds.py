@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from invr_core.anscombe import Anscombe
-from invr_core.noise import clips, gaussian_level, impulses, noise_curve, unclipped
+from invr_core.noise import ROUNDING, clips, gaussian_level, impulses, noise_curve, unclipped
 from invr_core.transport import patched
 from invr_core.video import Video
 
@@ -23,7 +23,7 @@ SLIGHT = 0.01
 MIXED_FROM = 6 / 255
 """Level of what is no impulse, from which on it is noise as well; below, it may be a fine texture."""
 OUTLYING = 3
-"""Levels of other noise by which an extreme pixel differs from its surroundings, to be an impulse beside it."""
+"""Levels of other noise, made alike, by which an extreme pixel differs from what is around it to be an impulse."""
 PLAIN = 0.2
 """The difference from which on it is one whatever the noise, which hardly ever makes all channels black, or white."""
 PROBES = 5
@@ -53,7 +53,7 @@ class Noise:
         if not self.impulsive:
             return None
         apart = min(max(SLIGHT, OUTLYING * self.level), PLAIN)
-        return video.map(lambda frames: 1 - impulses(frames, apart))
+        return video.map(lambda frames: 1 - impulses(self.alike(frames), apart))
 
     def prepared(self, video: Video, known: Video | None) -> Video:
         """The clip with noise of one level everywhere, and without impulses: they are filled from around them."""
@@ -79,7 +79,7 @@ def noise_of(video: Video, kind: Kind) -> Noise:
     impulsive = kind in ("salt-pepper", "mixed") or (kind == "auto" and _impulsive(frames))
     known = 1 - impulses(frames, SLIGHT) if impulsive else None
     level = gaussian_level(frames, known) if kind != "salt-pepper" else 0.0
-    if level == 0 or (kind == "auto" and impulsive and level < MIXED_FROM):
+    if kind == "salt-pepper" or (kind == "auto" and level < (MIXED_FROM if impulsive else ROUNDING)):
         return Noise(impulsive)
     growth, floor = noise_curve(frames, known, certain=kind == "poisson") if kind != "gaussian" else (0.0, 0.0)
     if not growth:

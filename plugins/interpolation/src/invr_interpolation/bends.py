@@ -40,17 +40,44 @@ def bends(pair: Pair, patch: int) -> tuple[Tensor, Tensor]:
         X. Xu et al., Quadratic Video Interpolation, NeurIPS 2019, whose frames are evenly spaced.
     """
     ahead, back = pair.matched(patch)
-    before, after = torch.zeros_like(ahead), torch.zeros_like(back)
-    seen_before, seen_after = (torch.zeros_like(flow[:, :1]) for flow in (ahead, back))
+    (before, seen_before), (after, seen_after), camera = _changes(pair, patch)
+    return (
+        _bent(before * seen_before, warp(after * seen_after, ahead), camera, seen_before * warp(seen_after, ahead)),
+        _bent(after * seen_after, warp(before * seen_before, back), camera, seen_after * warp(seen_before, back)),
+    )
+
+
+def camera_of(pair: Pair, patch: int) -> Tensor:
+    """The change of motion over a gap that most of a picture has in common, (1, 2, 1, 1) pixels."""
+    return _changes(pair, patch)[2]
+
+
+def _changes(pair: Pair, patch: int) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor], Tensor]:
+    """What the frames beyond tell, before and after, as of `_change`, and what most of the picture has in common."""
+    ahead, back = pair.matched(patch)
+    nothing = torch.zeros_like(ahead), torch.zeros_like(ahead[:, :1])
+    before = after = nothing
     if pair.earlier is not None:
-        before, seen_before = _change(
-            ahead, *reversed(pair.earlier.matched(patch)), pair.seconds / pair.earlier.seconds
-        )
+        before = _change(ahead, *reversed(pair.earlier.matched(patch)), pair.seconds / pair.earlier.seconds)
     if pair.later is not None:
-        after, seen_after = _change(back, *pair.later.matched(patch), pair.seconds / pair.later.seconds)
-    camera = (_common(before, seen_before) + _common(after, seen_after)) / 2
-    before, after = (before - camera) * seen_before, (after - camera) * seen_after
-    return camera + _believed(before, warp(after, ahead)), camera + _believed(after, warp(before, back))
+        after = _change(back, *pair.later.matched(patch), pair.seconds / pair.later.seconds)
+    return before, after, (_common(*before) + _common(*after)) / 2
+
+
+def _bent(one: Tensor, other: Tensor, camera: Tensor, seen: Tensor) -> Tensor:
+    """The change of the pixels of a frame that is believed: that of the camera, or none, if both are nearer to none.
+
+    Args:
+        one: (1, 2, H, W) what one side tells, 0 where it tells nothing.
+        other: the same of the other side.
+        camera: (1, 2, 1, 1).
+        seen: (1, 1, H, W) how far both tell something.
+    """
+    still = seen > 0.5
+    for change in (one, other):
+        still = still & (change.square().sum(1, keepdim=True) < (change - camera).square().sum(1, keepdim=True))
+    start = torch.where(still, 0.0, camera)
+    return start + _believed((one - start) * seen, (other - start) * seen)
 
 
 def _common(change: Tensor, seen: Tensor) -> Tensor:

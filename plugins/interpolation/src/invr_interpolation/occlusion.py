@@ -12,7 +12,7 @@ from torch import Tensor
 
 from invr_core.fill import fill
 from invr_core.sampling import target_grid
-from invr_interpolation.bends import bends
+from invr_interpolation.bends import bends, camera_of
 from invr_interpolation.consistency import consistent
 from invr_interpolation.pairs import Gap, Pair, Path
 
@@ -56,29 +56,32 @@ def alone(gap: Gap, met: Path) -> Path:
     """
     share, pair = gap.share, gap.pair
     assert met.seen is not None
+    camera = camera_of(pair, PATCH)
+    off = (share**2 - share) / 2 * camera
     ahead, back = pair.matched(PATCH)
     ways, seen = [], []
     for there, here, beyond, part in (
         (ahead, back, pair.earlier, share),
         (back, ahead, pair.later, 1 - share),
     ):
-        onward, weight = _onward(there, here, pair, beyond)
-        motion, arrived = send(onward, weight, part * onward)
-        ways.append(-part * motion / arrived.clamp(min=1e-6))
+        onward, weight = _onward(there, here, pair, beyond, camera)
+        motion, arrived = send(onward, weight, part * onward + off)
+        ways.append(-part * motion / arrived.clamp(min=1e-6) - off)
         seen.append(arrived.clamp(max=1))
     return Path(ways[0], ways[1], torch.cat(seen) * (1 - met.seen))
 
 
-def _onward(there: Tensor, here: Tensor, pair: Pair, beyond: Pair | None) -> tuple[Tensor, Tensor]:
+def _onward(there: Tensor, here: Tensor, pair: Pair, beyond: Pair | None, camera: Tensor) -> tuple[Tensor, Tensor]:
     """Where the pixels of a frame go that the other frame of a pair does not show, and how well that is known.
 
-    As they came from the frame beyond, if that shows them; else with what is around them.
+    As they came from the frame beyond, if that shows them, and as the camera changes; else with what is around them.
 
     Args:
         there: (1, 2, H, W) from the frame to the other.
         here: the way back.
         pair: of the two.
         beyond: the pair on the other side of the frame.
+        camera: (1, 2, 1, 1) the change of its motion over the gap.
 
     Returns:
         (1, 2, H, W) pixels over the whole gap, and (1, 1, H, W) in [0, 1], 0 for what both show.
@@ -90,7 +93,7 @@ def _onward(there: Tensor, here: Tensor, pair: Pair, beyond: Pair | None) -> tup
         came, way_back = (back, ahead) if beyond.after == pair.before else (ahead, back)
         known = (1 - met) * consistent(came, way_back)
         longer = pair.seconds / beyond.seconds
-        onward = torch.where(known > 0, -longer * came, onward)
+        onward = torch.where(known > 0, (1 + longer) / 2 * camera - longer * came, onward)
     return onward, known + GUESSED * (1 - met) * (1 - known)
 
 
