@@ -8,6 +8,7 @@ from functools import cached_property
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from invr_core.errors import Unsupported
 from invr_core.fill import fill
@@ -15,11 +16,15 @@ from invr_core.kriging import Likeness, krige
 from invr_core.matching import match, reliable
 from invr_core.query import Query
 from invr_core.representation import Representation
-from invr_core.sampling import sample, target_grid
+from invr_core.sampling import doubled, sample, sample_doubled, target_grid
 from invr_core.video import Video
 
-ROUNDS = 2
+ROUNDS = 3
 """How often pixels are carried; matching, from the second round on, sees what the one before brought."""
+PATCH = 16
+"""Pixels across the patches that are matched: larger ones are misled less by textures finer than the pixels."""
+MISLED = 4
+"""Pixels around a hole whose matching is misled, in the first round, by the guess that fills it."""
 NEVER = 1e6
 """Frames that no pixel travels; stands for infinity where ages are interpolated."""
 PROBES = 6
@@ -48,8 +53,9 @@ class Carried:
 
     Matching is done between pictures whose holes are filled: first by the representation's own picture, then by what
     was carried into them. Its flow is continued into the holes from their rim. A pixel is handed on from frame to
-    frame, so that it travels any number of them; where both ends of the clip bring something, what travelled less
-    counts more. What neither brings is guessed from around it.
+    frame by a sinc, which does not blur however often it is done, so that it travels any number of them; what is shown
+    is the mean of that and of a bicubic look-up, which is off less. Where both ends of the clip bring something, what
+    travelled less counts more. What neither brings is guessed from around it.
 
     Args:
         video: the given clip.
@@ -76,8 +82,8 @@ class Carried:
     def fillings(self) -> list[Filling]:
         """What is in the hole of each frame."""
         fillings = [self._own(index) for index in range(len(self.video))]
-        for _ in range(ROUNDS):
-            fillings = self._round(fillings)
+        for number in range(ROUNDS):
+            fillings = self._round(fillings, 0 if number else MISLED)
         return fillings
 
     def _own(self, index: int) -> Filling:
@@ -89,41 +95,54 @@ class Carried:
         matched = (own + fill(given - own, (~hole)[None, None].float())).clamp(0, 1)
         return Filling(matched[0][:, hole], torch.full((int(hole.sum()),), NEVER))
 
-    def _round(self, before: list[Filling]) -> list[Filling]:
+    def _round(self, before: list[Filling], misled: int) -> list[Filling]:
         order = range(len(before))
-        back = dict(zip(reversed(order), self._pass(before, order[::-1]), strict=True))
-        ahead = self._pass(before, order)
+        back = dict(zip(reversed(order), self._pass(before, order[::-1], misled), strict=True))
+        ahead = self._pass(before, order, misled)
         return [self._mixed(index, one, back[index]) for index, one in zip(order, ahead, strict=True)]
 
-    def _pass(self, before: list[Filling], order: Sequence[int]) -> list[Filling]:
-        """One way through the clip: what each hole gets from the frame before it on this way."""
+    def _pass(self, before: list[Filling], order: Sequence[int], misled: int) -> list[Filling]:
+        """One way through the clip: what each hole gets from the frame before it on this way.
+
+        Args:
+            before: what is in the holes.
+            order: of the frames.
+            misled: pixels around a hole whose matching is not believed.
+        """
         carried: list[Filling] = []
         last_index, (last_whole, last_hole, last_picture, last_age) = -1, (torch.empty(0) for _ in range(4))
         for index in order:
             hole, given = self.hole(index), self.video.read([index])
             whole = _put(given, hole, before[index].values)
-            values, ages = before[index].values, torch.full((int(hole.sum()),), NEVER)
+            onward = values = before[index].values
+            ages = torch.full((int(hole.sum()),), NEVER)
             if carried and bool(hole.any()):
-                flow, visible = self._flow(index, last_index, whole, last_whole, hole | last_hole)
-                landing = target_grid(flow)
-                picture, inside = sample(last_picture, landing, "bicubic")
-                age = sample(last_age, landing)[0] + 1 + NEVER * ((inside * visible) < 0.5)
-                came = age[0, 0][hole] <= self.reach
-                values = torch.where(came, picture[0][:, hole].clamp(0, 1), values)
-                ages = torch.where(came, age[0, 0][hole], NEVER)
+                flow, visible = self._flow(index, last_index, whole, last_whole, hole | last_hole, misled)
+                places = target_grid(flow)[:, :, hole].unsqueeze(2)
+                sharp, inside = sample_doubled(doubled(last_picture), places)
+                soft, _ = sample(last_picture, places, "bicubic")
+                lost = inside[0, 0, 0] * visible[0, 0][hole] < 0.5
+                ages = sample(last_age, places)[0][0, 0, 0] + 1
+                ages = torch.where(lost | (ages > self.reach), NEVER, ages)
+                came = ages < NEVER
+                onward = torch.where(came, sharp[0, :, 0].clamp(0, 1), onward)
+                values = torch.where(came, (sharp + soft)[0, :, 0].clamp(0, 2) / 2, values)
             last_index, last_whole, last_hole = index, whole, hole
-            last_picture, last_age = _put(given, hole, values), _put(torch.zeros_like(given[:, :1]), hole, ages[None])
+            last_picture, last_age = _put(given, hole, onward), _put(torch.zeros_like(given[:, :1]), hole, ages[None])
             carried.append(Filling(values, ages))
         return carried
 
-    def _flow(self, here: int, there: int, whole: Tensor, last: Tensor, hole: Tensor) -> tuple[Tensor, Tensor]:
+    def _flow(
+        self, here: int, there: int, whole: Tensor, last: Tensor, hole: Tensor, misled: int
+    ) -> tuple[Tensor, Tensor]:
         """Where the pixels of one frame are in the one before it, and whether they are visible there.
 
         Matched and continued into the holes, or else as it is fitted.
         """
         known = (~hole)[None, None].float()
         if reliable(self.video.size) and bool(known.any()):
-            return fill(match(whole, last), known), torch.ones_like(known)
+            sure = 1 - F.max_pool2d(1 - known, 2 * misled + 1, 1, misled)
+            return fill(match(whole, last, patch=PATCH), sure if bool(sure.any()) else known), torch.ones_like(known)
         try:
             motion = self.rep.motion(self.video.times[[here]], self.video.times[[there]])
         except Unsupported:
@@ -133,7 +152,7 @@ class Carried:
     def _mixed(self, index: int, one: Filling, other: Filling) -> Filling:
         """Both ways together, and what neither brought guessed from around it; where nothing is, left as it was."""
         ages = torch.stack([one.ages, other.ages])
-        weights = torch.where(ages < NEVER, ages.clamp(min=1) ** -2, 0)
+        weights = worth(ages)
         total = weights.sum(0)
         values = (weights[0] * one.values + weights[1] * other.values) / total.clamp(min=1e-12)
         came = total > 0
@@ -149,6 +168,11 @@ class Carried:
     def _likeness(self) -> Likeness:
         probes = range(0, len(self.video), max(len(self.video) // PROBES, 1))
         return Likeness.of((self.video.read([i]), (~self.hole(i))[None, None].float()) for i in probes)
+
+
+def worth(ages: Tensor) -> Tensor:
+    """What pixels count that have come over so many frames, of any shape; errors grow faster than the way."""
+    return torch.where(ages < NEVER, ages.clamp(min=1) ** -1.5, 0)
 
 
 def _put(picture: Tensor, hole: Tensor, values: Tensor) -> Tensor:

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from invr_core.fill import fill
-from invr_inpainting.carrying import NEVER, Carried
+from invr_inpainting.carrying import NEVER, Carried, worth
 
 WINDOW = 9
 """Pixels across the square over which signs of error are averaged."""
@@ -97,9 +97,8 @@ class Doubt:
 
 def _grown(ways: Tensor) -> Tensor:
     """Over how many frames errors add up where both ways, (2, n), are weighed by their ages."""
-    ages = ways.clamp(min=1)
-    shares = torch.where(ways < NEVER, ages**-2, 0)
-    return (shares.square() * ages).sum(0) / shares.sum(0).clamp(min=1e-12).square()
+    shares = worth(ways)
+    return (shares.square() * ways.clamp(min=1)).sum(0) / shares.sum(0).clamp(min=1e-12).square()
 
 
 def _spread(hole: Tensor, values: Tensor) -> Tensor:
