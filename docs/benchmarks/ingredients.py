@@ -25,7 +25,7 @@ from invr_core.threads import SPINS
 os.environ.setdefault("GOMP_SPINCOUNT", SPINS)  # as the command line does, before torch is imported
 
 import torch
-from invr_interpolation import mixing, pairs, paths
+from invr_interpolation import bends, mixing, pairs, paths
 
 from invr_core.fitting import FitConfig
 from invr_core.models.cwrnn import config
@@ -71,10 +71,10 @@ def both_show(video: Video, rep: Representation) -> dict[tuple[str, str], float]
     return {name: share for name, share in mixing.worth(video, rep).items() if name[0] != paths.ALONE}
 
 
-def straight(pair: pairs.Pair, patch: int) -> tuple[torch.Tensor, torch.Tensor]:
+def straight(pair: pairs.Pair, patch: int) -> bends.Bends:
     """What `bends` would find of motion that never changes."""
-    ahead, back = pair.matched(patch)
-    return torch.zeros_like(ahead), torch.zeros_like(back)
+    none = torch.zeros_like(pair.matched(patch)[0])
+    return bends.Bends(none, none, none[..., :1, :1])
 
 
 def nothing_common(change: torch.Tensor, seen: torch.Tensor) -> torch.Tensor:

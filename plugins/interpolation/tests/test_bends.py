@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
+import invr_interpolation.bends
 import pytest
 import torch
 from invr_interpolation.bends import SLIGHT, bends
 from invr_interpolation.occlusion import meeting
 from invr_interpolation.pairs import Gap, Pair
+from invr_interpolation.paths import candidates
 from torch import Tensor
 
 from invr_core.sampling import sample, target_grid
@@ -66,7 +69,7 @@ def test_a_thing_bends_less_than_it_is_told_and_what_is_around_it_stays() -> Non
     square = frames[0, :, 24:72, 40:88].flip(1)
     for frame, place in zip(frames, places, strict=True):
         frame[:, 24:72, 40 + place : 88 + place] = square
-    bend = bends(Pair.of(Video.of(frames, torch.arange(4).double()), 1, 2), 16)[0]
+    bend = bends(Pair.of(Video.of(frames, torch.arange(4).double()), 1, 2), 16).before
     thing, ground = bend[0, 0, 40:56, 58:74], bend[0, :, :, 120:]
     assert float(ground.abs().max()) < 0.1
     assert float(thing.median()) == pytest.approx(4 - 8 * SLIGHT, abs=0.5)
@@ -76,7 +79,7 @@ def test_what_stays_where_it_is_does_not_bend_with_the_camera() -> None:
     """A title, while the camera that shows what is behind it speeds up."""
     frames = panned((0, 2, 8, 18)).frames()
     frames[:, :, 24:72, 56:104] = panned([0]).frames()[0, :, 24:72, 56:104].flip(1)
-    bend = bends(Pair.of(Video.of(frames, torch.arange(4).double()), 1, 2), 16)[0]
+    bend = bends(Pair.of(Video.of(frames, torch.arange(4).double()), 1, 2), 16).before
     title, ground = bend[0, :, 40:56, 72:88], bend[0, 0, :, 120:140]
     assert float(title.abs().max()) < 0.1
     assert float(ground.median()) == pytest.approx(4, abs=0.3)
@@ -93,7 +96,22 @@ def test_what_stays_where_it_is_does_not_bend_with_the_camera() -> None:
 )
 def test_other_paths_are_straight(places: tuple[float, ...], before: int) -> None:
     pair = Pair.of(panned(places), before, before + 1)
-    for bend in bends(pair, 16):
+    found = bends(pair, 16)
+    for bend in (found.before, found.after):
         assert bend.shape == (1, 2, HEIGHT, WIDTH) and float(bend[INSIDE].abs().median()) < 0.1
     moved = places[before + 1] - places[before]
     assert middle(panned(places), before) == pytest.approx((-moved / 2, moved / 2), abs=0.15)
+
+
+def test_bends_are_found_once_for_all_instants_of_a_gap(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked, change = list[float](), invr_interpolation.bends._change
+
+    def counted(*told: Any) -> Any:
+        asked.append(told[-1])
+        return change(*told)
+
+    monkeypatch.setattr(invr_interpolation.bends, "_change", counted)
+    pair = Pair.of(panned((0, 2, 8, 18)), 1, 2)
+    for time in (1.25, 1.5, 1.75):
+        candidates(Gap(pair, time), None)
+    assert len(asked) == 2 * 3  # from before and after, by 8, 16 and 24 pixels

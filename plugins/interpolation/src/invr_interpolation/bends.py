@@ -7,6 +7,8 @@ matters: motion that was matched is off by tenths of a pixel, and what a still p
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
 
@@ -23,45 +25,56 @@ MOST = 0.5
 """Share of the pixels that must be found beyond, for anything to be common to most of them."""
 
 
-def bends(pair: Pair, patch: int) -> tuple[Tensor, Tensor]:
-    """The change of motion over a gap, of the pixels of the frame before it, and of those of the frame after it.
+@dataclass(frozen=True, eq=False)
+class Bends:
+    """The change of motion over a gap.
 
     A pixel that moves by ``m`` over the gap is, after a share ``s`` of it, at ``s m + (s² - s) / 2`` times this.
+
+    Args:
+        before: (1, 2, H, W) pixels, of those of the frame before the gap.
+        after: of those of the frame after it.
+        camera: (1, 2, 1, 1) what most of the picture has in common.
+    """
+
+    before: Tensor
+    after: Tensor
+    camera: Tensor
+
+
+def bends(pair: Pair, patch: int) -> Bends:
+    """How motion changes over a gap; found once for all instants of it.
 
     Args:
         pair: the two frames.
         patch: pixels across the patches that are matched.
 
     Returns:
-        (1, 2, H, W) pixels each; 0 where there is no frame beyond, or what it tells is not believed. Of what the camera
-        does, half is believed where there is one on one side alone.
+        0 where there is no frame beyond, or what it tells is not believed. Of what the camera does, half is believed
+        where there is one on one side alone.
 
     Source:
         X. Xu et al., Quadratic Video Interpolation, NeurIPS 2019, whose frames are evenly spaced.
     """
+    return pair.once(_bends, patch)
+
+
+def _bends(pair: Pair, patch: int) -> Bends:
     ahead, back = pair.matched(patch)
-    (before, seen_before), (after, seen_after), camera = _changes(pair, patch)
-    return (
-        _bent(before * seen_before, warp(after * seen_after, ahead), camera, seen_before * warp(seen_after, ahead)),
-        _bent(after * seen_after, warp(before * seen_before, back), camera, seen_after * warp(seen_before, back)),
-    )
-
-
-def camera_of(pair: Pair, patch: int) -> Tensor:
-    """The change of motion over a gap that most of a picture has in common, (1, 2, 1, 1) pixels."""
-    return _changes(pair, patch)[2]
-
-
-def _changes(pair: Pair, patch: int) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor], Tensor]:
-    """What the frames beyond tell, before and after, as of `_change`, and what most of the picture has in common."""
-    ahead, back = pair.matched(patch)
-    nothing = torch.zeros_like(ahead), torch.zeros_like(ahead[:, :1])
-    before = after = nothing
+    before = after = torch.zeros_like(ahead)
+    seen_before = seen_after = torch.zeros_like(ahead[:, :1])
     if pair.earlier is not None:
-        before = _change(ahead, *reversed(pair.earlier.matched(patch)), pair.seconds / pair.earlier.seconds)
+        longer = pair.seconds / pair.earlier.seconds
+        before, seen_before = _change(ahead, *reversed(pair.earlier.matched(patch)), longer)
     if pair.later is not None:
-        after = _change(back, *pair.later.matched(patch), pair.seconds / pair.later.seconds)
-    return before, after, (_common(*before) + _common(*after)) / 2
+        after, seen_after = _change(back, *pair.later.matched(patch), pair.seconds / pair.later.seconds)
+    camera = (_common(before, seen_before) + _common(after, seen_after)) / 2
+    before, after = before * seen_before, after * seen_after
+    return Bends(
+        _bent(before, warp(after, ahead), camera, seen_before * warp(seen_after, ahead)),
+        _bent(after, warp(before, back), camera, seen_after * warp(seen_before, back)),
+        camera,
+    )
 
 
 def _bent(one: Tensor, other: Tensor, camera: Tensor, seen: Tensor) -> Tensor:

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from invr_core.fill import fill
 from invr_core.sampling import target_grid
-from invr_interpolation.bends import bends, camera_of
+from invr_interpolation.bends import bends
 from invr_interpolation.consistency import consistent
 from invr_interpolation.pairs import Gap, Pair, Path
 
@@ -35,7 +35,8 @@ def meeting(gap: Gap, patch: int) -> Path:
         ``seen`` is 1 where something arrives, else 0.
     """
     share, (ahead, back) = gap.share, gap.pair.matched(patch)
-    off, off_back = ((share**2 - share) / 2 * bend for bend in bends(gap.pair, patch))
+    bend = bends(gap.pair, patch)
+    off, off_back = ((share**2 - share) / 2 * change for change in (bend.before, bend.after))
     one = send(torch.cat([ahead, off], 1), consistent(ahead, back), share * ahead + off)
     other = send(torch.cat([-back, off_back], 1), consistent(back, ahead), (1 - share) * back + off_back)
     fields, weight = (a + b for a, b in zip(one, other, strict=True))
@@ -56,7 +57,7 @@ def alone(gap: Gap, met: Path) -> Path:
     """
     share, pair = gap.share, gap.pair
     assert met.seen is not None
-    camera = camera_of(pair, PATCH)
+    camera = bends(pair, PATCH).camera
     off = (share**2 - share) / 2 * camera
     ahead, back = pair.matched(PATCH)
     ways, seen = [], []

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache, partial
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
@@ -11,6 +13,8 @@ from torch import Tensor
 from invr_core.matching import match
 from invr_core.sampling import doubled
 from invr_core.video import Video
+
+Found = TypeVar("Found")
 
 REMEMBERED = 24
 """Motions that are kept: those of a gap, its neighbours and the next, by each size of patch, in both directions."""
@@ -64,6 +68,8 @@ class Pair:
     after: int
     motion: Matches = field(repr=False)
 
+    _found: dict[tuple[object, int], Any] = field(default_factory=dict, init=False, repr=False)
+
     @classmethod
     def of(cls, video: Video, before: int, after: int) -> Pair:
         """Two frames by themselves."""
@@ -98,6 +104,13 @@ class Pair:
         """The motion from the first to the last, and back, by matching patches of so many pixels, (1, 2, H, W) each."""
         there, back = (self.before, self.after), (self.after, self.before)
         return self.motion.between(*there, patch), self.motion.between(*back, patch)
+
+    def once(self, find: Callable[[Pair, int], Found], patch: int) -> Found:
+        """What is found of these frames by patches of so many pixels; of the same function it is found but once."""
+        if (find, patch) not in self._found:
+            self._found[find, patch] = find(self, patch)
+        found: Found = self._found[find, patch]
+        return found
 
     @property
     def earlier(self) -> Pair | None:
