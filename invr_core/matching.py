@@ -32,13 +32,14 @@ def reliable(size: tuple[int, int]) -> bool:
     return min(size) >= RELIABLE
 
 
-def match(old: Tensor, new: Tensor, *, patch: int = PATCH) -> Tensor:
+def match(old: Tensor, new: Tensor, *, patch: int = PATCH, stride: int | None = None) -> Tensor:
     """Where the pixels of one picture are in another.
 
     Args:
         old: (1, 3, H, W) RGB in [0, 1]; its pixels are followed.
         new: the same shape.
         patch: pixels across the patches that are matched; see `matchable`.
+        stride: pixels from one patch to the next, at least 1; a quarter of a patch if None.
 
     Returns:
         (1, 2, H, W) float32 on the device of ``old``, pixels, x then y.
@@ -55,7 +56,7 @@ def match(old: Tensor, new: Tensor, *, patch: int = PATCH) -> Tensor:
     dis = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
     dis.setFinestScale(0)
     dis.setPatchSize(patch)
-    dis.setPatchStride(max(patch // 4, 1))
+    dis.setPatchStride(stride or max(patch // 4, 1))
     dis.setVariationalRefinementIterations(10)
     return torch.from_numpy(dense_flow(dis, _grey(old), _grey(new))).permute(2, 0, 1)[None].to(old.device)
 

@@ -21,8 +21,9 @@ from invr_core.video import Video
 
 ROUNDS = 3
 """How often pixels are carried; matching, from the second round on, sees what the one before brought."""
-PATCH = 16
-"""Pixels across the patches that are matched: larger ones are misled less by textures finer than the pixels."""
+PATCH, STRIDE = 16, 8
+"""Pixels across the patches that are matched, and from one to the next; larger ones are misled less by textures finer
+than the pixels."""
 MISLED = 4
 """Pixels around a hole whose matching is misled, in the first round, by the guess that fills it."""
 NEVER = 1e6
@@ -141,8 +142,9 @@ class Carried:
         """
         known = (~hole)[None, None].float()
         if reliable(self.video.size) and bool(known.any()):
+            flow = match(whole, last, patch=PATCH, stride=STRIDE)
             sure = 1 - F.max_pool2d(1 - known, 2 * misled + 1, 1, misled)
-            return fill(match(whole, last, patch=PATCH), sure if bool(sure.any()) else known), torch.ones_like(known)
+            return fill(flow, sure if bool(sure.any()) else known), torch.ones_like(known)
         try:
             motion = self.rep.motion(self.video.times[[here]], self.video.times[[there]])
         except Unsupported:
