@@ -39,7 +39,7 @@ def match(old: Tensor, new: Tensor, *, patch: int = PATCH, stride: int | None = 
         old: (1, 3, H, W) RGB in [0, 1]; its pixels are followed.
         new: the same shape.
         patch: pixels across the patches that are matched; see `matchable`.
-        stride: pixels from one patch to the next, at least 1; a quarter of a patch if None.
+        stride: pixels from one patch to the next, at least 1 and at most ``patch``; a quarter of a patch if None.
 
     Returns:
         (1, 2, H, W) float32 on the device of ``old``, pixels, x then y.
@@ -56,7 +56,7 @@ def match(old: Tensor, new: Tensor, *, patch: int = PATCH, stride: int | None = 
     dis = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
     dis.setFinestScale(0)
     dis.setPatchSize(patch)
-    dis.setPatchStride(stride or max(patch // 4, 1))
+    dis.setPatchStride(max(patch // 4, 1) if stride is None else stride)
     dis.setVariationalRefinementIterations(10)
     return torch.from_numpy(dense_flow(dis, _grey(old), _grey(new))).permute(2, 0, 1)[None].to(old.device)
 

@@ -52,6 +52,23 @@ def test_black_is_0_and_white_255(monkeypatch: pytest.MonkeyPatch) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("options", "apart"), [({"patch": 8}, 2), ({"patch": 24}, 6), ({"patch": 16, "stride": 8}, 8)], ids=str
+)
+def test_patches_are_as_far_apart_as_is_asked(
+    options: dict[str, int], apart: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    set_to: list[int] = []
+
+    def flow(method: Any, old: Any, new: Any) -> Any:
+        set_to.append(method.getPatchStride())
+        return np.zeros((*old.shape, 2), np.float32)
+
+    monkeypatch.setattr(matching, "dense_flow", flow)
+    match(torch.zeros(1, 3, 64, 64), torch.ones(1, 3, 64, 64), **options)
+    assert set_to == [apart]
+
+
 def test_matching_both_ways_is_odd() -> None:
     old, new = pictures(2.0, 1.0)
     assert torch.allclose(match_both(old, new), -match_both(new, old))

@@ -7,12 +7,14 @@ import math
 import pytest
 import torch
 from invr_inpainting import Inpaint, InpaintConfig
+from invr_inpainting.carrying import _sharp
 from torch import Tensor
 
 from invr_core.errors import BadInput, Unsupported
 from invr_core.fitting import FitConfig
 from invr_core.query import Query
 from invr_core.representation import Motion
+from invr_core.sampling import doubled, sample_doubled
 from invr_core.testing import MovingDisc
 from invr_core.video import Video
 from invr_tasks.run import default_model, run, score
@@ -169,7 +171,7 @@ def test_a_frame_large_enough_is_filled_along_what_is_matched() -> None:
 
 
 def waves(step: tuple[float, float], count: int = 14) -> Video:
-    """Forty fine waves that move by so many pixels a frame, to the right and down; exact wherever they are."""
+    """Forty fine waves that move by so many pixels a frame, to the left and up; exact wherever they are."""
     generator = torch.Generator().manual_seed(3)
     ways = (2 * torch.rand(40, 2, generator=generator) - 1) / (2.6 + 6 * torch.rand(40, 1, generator=generator))
     start = torch.rand(40, 3, 1, 1, generator=generator)
@@ -195,6 +197,15 @@ def test_a_fine_texture_that_is_handed_on_over_many_frames_is_not_blurred() -> N
     mask = torch.zeros(14, 1, 80, 120)
     mask[2:-2, :, 30:50, 50:70] = 1
     assert hole_psnr(waves((1.5, 0.5)), mask, Still((80, 120))) > 42
+
+
+@pytest.mark.parametrize("ends", [(0.0, 7.0), (30.2, 41.7), (-20.0, -13.0), (70.0, 200.0)], ids=str)
+def test_a_look_up_by_a_sinc_needs_only_what_is_around_it(ends: tuple[float, float]) -> None:
+    generator = torch.Generator().manual_seed(0)
+    picture = torch.rand(1, 3, 48, 80, generator=generator)
+    places = ends[0] + (ends[1] - ends[0]) * torch.rand(1, 2, 1, 50, generator=generator)
+    whole, _ = sample_doubled(doubled(picture), places)
+    assert torch.allclose(_sharp(picture, places), whole, atol=1e-5)
 
 
 class Misleading(Still):

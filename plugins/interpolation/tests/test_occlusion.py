@@ -8,6 +8,7 @@ import weakref
 import pytest
 import torch
 from invr_interpolation import Interpolate, InterpolateConfig, occlusion, pairs
+from invr_interpolation.bends import bends
 from invr_interpolation.consistency import consistent
 from invr_interpolation.mixing import ALONE_SHARES, unlearned, voices, worth
 from invr_interpolation.occlusion import alone, meeting, send
@@ -181,10 +182,11 @@ def test_motion_is_matched_once_for_neighbouring_gaps(monkeypatch: pytest.Monkey
 
 def test_what_is_kept_goes_at_once_with_its_keeper() -> None:
     motion = Matches(scene(frames=3))
-    kept = weakref.ref(motion.between(0, 1, 16))
+    pair = Pair(scene(frames=3), 0, 1, motion)
+    kept = [weakref.ref(motion.between(0, 1, 16)), weakref.ref(bends(pair, 16))]
     gc.disable()
     try:
-        del motion
-        assert kept() is None
+        del motion, pair
+        assert [one() for one in kept] == [None, None]
     finally:
         gc.enable()

@@ -16,7 +16,7 @@ from invr_core.kriging import Likeness, krige
 from invr_core.matching import match, reliable
 from invr_core.query import Query
 from invr_core.representation import Representation
-from invr_core.sampling import doubled, sample, sample_doubled, target_grid
+from invr_core.sampling import LOBES, doubled, sample, sample_doubled, target_grid
 from invr_core.video import Video
 
 ROUNDS = 3
@@ -26,6 +26,8 @@ PATCH, STRIDE = 16, 8
 than the pixels."""
 MISLED = 4
 """Pixels around a hole whose matching is misled, in the first round, by the guess that fills it."""
+SUPPORT = LOBES + 4
+"""Pixels to each side of a place that a look-up by a sinc reads, at most."""
 NEVER = 1e6
 """Frames that no pixel travels; stands for infinity where ages are interpolated."""
 PROBES = 6
@@ -54,9 +56,9 @@ class Carried:
 
     Matching is done between pictures whose holes are filled: first by the representation's own picture, then by what
     was carried into them. Its flow is continued into the holes from their rim. A pixel is handed on from frame to
-    frame by a sinc, which does not blur however often it is done, so that it travels any number of them; what is shown
-    is the mean of that and of a bicubic look-up, which is off less. Where both ends of the clip bring something, what
-    travelled less counts more. What neither brings is guessed from around it.
+    frame by a sinc, which hardly blurs however often it is done, so that it travels any number of them; what is shown
+    is the mean of that and of a last bicubic look-up: most clips are nearer to it than to either. Where both ends of
+    the clip bring something, what travelled less counts more. What neither brings is guessed from around it.
 
     Args:
         video: the given clip.
@@ -120,8 +122,8 @@ class Carried:
             if carried and bool(hole.any()):
                 flow, visible = self._flow(index, last_index, whole, last_whole, hole | last_hole, misled)
                 places = target_grid(flow)[:, :, hole].unsqueeze(2)
-                sharp, inside = sample_doubled(doubled(last_picture), places)
-                soft, _ = sample(last_picture, places, "bicubic")
+                soft, inside = sample(last_picture, places, "bicubic")
+                sharp = _sharp(last_picture, places)
                 lost = inside[0, 0, 0] * visible[0, 0][hole] < 0.5
                 ages = sample(last_age, places)[0][0, 0, 0] + 1
                 ages = torch.where(lost | (ages > self.reach), NEVER, ages)
@@ -173,8 +175,18 @@ class Carried:
 
 
 def worth(ages: Tensor) -> Tensor:
-    """What pixels count that have come over so many frames, of any shape; errors grow faster than the way."""
+    """What pixels count that have come over so many frames, of any shape: by the power that was best on our clips."""
     return torch.where(ages < NEVER, ages.clamp(min=1) ** -1.5, 0)
+
+
+def _sharp(picture: Tensor, places: Tensor) -> Tensor:
+    """A picture at (1, 2, 1, n) places by a sinc, (1, C, 1, n); only as much of it is `doubled` as that takes."""
+    (left, right), (top, bottom) = (
+        (max(int(way.min()) - SUPPORT, 0), int(way.max()) + SUPPORT + 2)
+        for way in (places[0, 0].clamp(0, picture.shape[3] - 1), places[0, 1].clamp(0, picture.shape[2] - 1))
+    )
+    part = picture[:, :, top:bottom, left:right]
+    return sample_doubled(doubled(part), places - places.new_tensor([left, top]).view(1, 2, 1, 1))[0]
 
 
 def _put(picture: Tensor, hole: Tensor, values: Tensor) -> Tensor:

@@ -106,7 +106,10 @@ class Pair:
         return self.motion.between(*there, patch), self.motion.between(*back, patch)
 
     def once(self, find: Callable[[Pair, int], Found], patch: int) -> Found:
-        """What is found of these frames by patches of so many pixels; of the same function it is found but once."""
+        """What is found of these frames by patches of so many pixels; of the same function it is found but once.
+
+        It must not refer to the pair, which keeps it.
+        """
         if (find, patch) not in self._found:
             self._found[find, patch] = find(self, patch)
         found: Found = self._found[find, patch]
