@@ -28,6 +28,7 @@ from invr_tasks.testing import TASK_CHECKS, TaskCheck
 SIZE = (32, 48)
 TIMES = torch.linspace(0, 1, 7, dtype=torch.float64)
 KERNELS = ("area", "bicubic", "gaussian")
+CPU = torch.device("cpu")
 
 
 def clip(size: tuple[int, int] = SIZE) -> Video:
@@ -76,24 +77,59 @@ def by_area(frames: Tensor, size: tuple[int, int]) -> Tensor:
     return shrink(size=size, kernel="area")(frames)
 
 
-@pytest.mark.parametrize("scale", [2, 1.5])
-def test_what_is_learned_sharpens(scale: float, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Hard edges; fewer places a step and more steps than for so small a clip."""
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fewer places a step, and more steps than for so small a clip."""
     monkeypatch.setattr(learning, "AREA", 4 * 32 * 32)
     monkeypatch.setattr(learning, "PER_STEP", 1000)
-    size, generator = (192, 288), torch.Generator().manual_seed(0)
-    truth = torch.rand(6, 3, 16, 24, generator=generator).repeat_interleave(12, 2).repeat_interleave(12, 3)
-    small = by_area(truth.roll((5, 5), (2, 3)), (round(size[0] / scale), round(size[1] / scale)))
-    sharpener, large = learned(Video.of(small), scale, bicubic, by_area, torch.device("cpu")), bicubic(small, size)
-    after, before = (
-        (shown.detach() - truth.roll((5, 5), (2, 3))).square().mean() for shown in (sharpener(large), large)
-    )
-    assert float(after) < 0.9 * float(before)
+
+
+def squares(contrast: float = 1.0) -> Tensor:
+    """Hard edges, (6, 3, 192, 288)."""
+    colours = torch.rand(6, 3, 16, 24, generator=torch.Generator().manual_seed(0))
+    shown = (0.5 + contrast * (colours - 0.5)).repeat_interleave(12, 2).repeat_interleave(12, 3)
+    return shown.roll((5, 5), (2, 3))
+
+
+def sharpened_and_not(truth: Tensor, scale: float) -> tuple[Tensor, Tensor]:
+    """Square errors of frames that were shrunk and enlarged, then sharpened, and of the same left so; as the truth."""
+    height, width = truth.shape[2:]
+    small = by_area(truth, (round(height / scale), round(width / scale)))
+    sharpener, large = learned(Video.of(small), scale, bicubic, by_area, CPU), bicubic(small, (height, width))
+    return (sharpener(large).detach() - truth).square(), (large - truth).square()
+
+
+@pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize("scale", [2, 1.5])
+@pytest.mark.parametrize("contrast", [1.0, 0.1])
+def test_what_is_learned_sharpens(scale: float, contrast: float) -> None:
+    """Pale pictures as well: their network must not fall silent."""
+    after, before = sharpened_and_not(squares(contrast), scale)
+    assert float(after.mean()) < 0.9 * float(before.mean())
+
+
+def test_some_of_what_is_drawn_ends_in_bars_as_dark_as_the_clip() -> None:
+    colours = torch.tensor([0.2, 0.4, 0.6, 0.8]).view(1, 1, 2, 2).expand(1, 3, 2, 2)
+    drawn = learning._drawn(colours, 40)
+    assert drawn.shape == (40, 3, learning.CANVAS, learning.CANVAS)
+    assert float(drawn.min()) > 0.2 - 1e-6 and float(drawn.max()) < 0.8 + 1e-6
+    for end in (drawn[:, :, 0], drawn[:, :, -1], drawn[..., 0], drawn[..., -1]):
+        barred = int((end - end[:, :, :1]).abs().amax((1, 2)).lt(1e-6).sum())
+        assert 3 <= barred <= 20, "a quarter is expected"
+
+
+def test_ends_of_pictures_are_learned_from_often() -> None:
+    rows = torch.arange(96.0).view(1, 1, 96, 1).expand(1, 6, 96, 96)
+    places = [learning._patches(rows, 10, 32, 2, torch.Generator().manual_seed(seed)) for seed in range(100)]
+    tops = torch.cat(places).flatten(1).amin(1)
+    assert set(tops.tolist()) <= set(range(0, 65, 2))
+    for end in (0, 64):
+        assert 0.15 < float((tops == end).float().mean()) < 0.3
 
 
 @pytest.mark.parametrize("fold", [1, 2])
 def test_a_turned_frame_is_sharpened_as_the_frame_is(fold: int) -> None:
-    network = learning.Sharpener(fold)
+    network = learning.Sharpener(fold, torch.full((1, 3, 1, 1), 0.4), 0.9)
     torch.nn.init.normal_(network.last.weight, std=0.1)
     frames = torch.rand(2, 3, 12, 18)
     with torch.no_grad():
@@ -112,7 +148,7 @@ def test_a_turned_frame_is_sharpened_as_the_frame_is(fold: int) -> None:
 def test_a_clip_too_small_to_learn_from_is_left_as_it_is() -> None:
     small = clip().frames()
     large = bicubic(small, (64, 96))
-    assert torch.equal(learned(Video.of(small), 2, bicubic, by_area, torch.device("cpu"))(large), large)
+    assert torch.equal(learned(Video.of(small), 2, bicubic, by_area, CPU)(large), large)
 
 
 def test_of_large_frames_windows_teach_and_of_small_ones_all() -> None:

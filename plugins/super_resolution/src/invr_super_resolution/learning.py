@@ -19,18 +19,31 @@ from invr_core.video import Video
 Resize = Callable[[Tensor, tuple[int, int]], Tensor]
 
 CHANNELS, LAYERS = 32, 3
-FEWEST, STEPS, PER_STEP = 50, 600, 4000
+LEAK = 0.1
+"""Slope below zero. Without one, parts of a network fall silent for good: Muon's steps are long whatever the slope."""
+USUAL, AROUND = 0.07, 5
+"""Contrast of what a network sees: by how much pixels differ from those of a square of so many across; most clips have
+0.05 to 0.1."""
+FEWEST, STEPS, PER_STEP = 50, 1200, 3000
 """Steps of learning, at least and at most, and how many pixels the answer has for each."""
-PEAK, PEAK_OF_MATRICES, WARMUP = 2e-3, 0.03, 0.05
+PEAK, PEAK_OF_MATRICES, WARMUP = 2e-3, 0.02, 0.05
 """The largest size of a step, of Adam and of Muon, and the fraction of the steps in which it rises."""
 AREA, SIDE = 9 * 32 * 32, 64
 """Places a step looks at, each of ``fold`` x ``fold`` pixels, and the most pixels along each side of its patches."""
+ENDS = 0.2
+"""Share of the patches that are laid at each of two opposite ends of a picture: frames end in bars and borders."""
 SMALLEST = 32
 """Pixels of the shorter side of a frame shrunk once more, from which the clip itself has something to teach."""
 FRAMES, WINDOW = 48, 512
 """Frames of the clip that teach, at most, and pixels along the sides of what is taken of each, where they are large."""
 PICTURES, CANVAS, SHAPES, FINER = 192, 96, 400, 2
 """Drawn pictures, pixels along each side of them, shapes in each, and how much finer they are drawn than kept."""
+SMALLEST_RADIUS = 4
+"""Pixels. Smaller shapes teach little of long edges."""
+BUNDLES, LINES, WIDTHS, LENGTHS = 0.1, (2, 8), (0.7, 4), (4, 16)
+"""Share of the shapes that are bundles of lines; of each, how many, pixels across, and how many radii along."""
+BARRED, WIDEST = 0.5, 4
+"""Share of the pictures that end in a dark bar at each side or not, by the toss of a coin; pixels across, at most."""
 
 
 class Sharpener(nn.Module):
@@ -38,15 +51,20 @@ class Sharpener(nn.Module):
 
     Args:
         fold: the whole part of the factor by which frames grow.
+        middle: (1, 3, 1, 1) the mean colour of the clip.
+        contrast: how its contrast is to the usual one; pale clips are seen, and sharpened, as all others are.
 
     Source:
         W. Shi et al., Real-Time Single Image and Video Super-Resolution Using an Efficient Sub-Pixel Convolutional
         Neural Network, CVPR 2016, for working at the size of the given frame.
     """
 
-    def __init__(self, fold: int) -> None:
+    middle: Tensor
+
+    def __init__(self, fold: int, middle: Tensor, contrast: float) -> None:
         super().__init__()
-        self.fold, samples = fold, 3 * fold * fold
+        self.fold, self.contrast, samples = fold, contrast, 3 * fold * fold
+        self.register_buffer("middle", middle)
         self.first = nn.Conv2d(samples, CHANNELS, 3, padding=1)
         self.layers = nn.ModuleList(nn.Conv2d(CHANNELS, CHANNELS, 3, padding=1) for _ in range(LAYERS))
         self.last = nn.Conv2d(CHANNELS, samples, 3, padding=1)
@@ -56,11 +74,12 @@ class Sharpener(nn.Module):
     def forward(self, frames: Tensor) -> Tensor:
         """(n, 3, H, W) enlarged frames -> the same, sharper."""
         height, width = frames.shape[2:]
-        even = F.pad(frames, (0, -width % self.fold, 0, -height % self.fold), "replicate")
-        state = F.relu(self.first(F.pixel_unshuffle(even, self.fold)))
+        seen = (frames - self.middle) / self.contrast
+        even = F.pad(seen, (0, -width % self.fold, 0, -height % self.fold), "replicate")
+        state = F.leaky_relu(self.first(F.pixel_unshuffle(even, self.fold)), LEAK)
         for layer in self.layers:
-            state = state + F.relu(layer(state))
-        return frames + F.pixel_shuffle(self.last(state), self.fold)[:, :, :height, :width]
+            state = state + F.leaky_relu(layer(state), LEAK)
+        return frames + self.contrast * F.pixel_shuffle(self.last(state), self.fold)[:, :, :height, :width]
 
 
 def sharpened(network: Sharpener, frames: Tensor) -> Tensor:
@@ -95,12 +114,12 @@ def learned(video: Video, scale: float, enlarge: Resize, shrink: Resize, device:
         shrink: frames, size -> frames of that size, as the given ones came about.
         device: where to learn.
     """
+    given = _taught_by(video)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        network = Sharpener(max(int(scale), 1))
+        network = Sharpener(max(int(scale), 1), given.mean((0, 2, 3), keepdim=True), _contrast(given) / USUAL)
     steps = min(STEPS, round(len(video) * video.size[0] * video.size[1] * scale**2 / PER_STEP))
     if steps >= FEWEST and network.fold <= SIDE:
-        given = _taught_by(video)
         pairs = [_pair(_drawn(given, min(PICTURES, steps)), scale, enlarge, shrink)]
         if min(given.shape[2:]) / scale >= SMALLEST:
             pairs.append(_pair(given, scale, enlarge, shrink))
@@ -127,6 +146,12 @@ def _taught_by(video: Video) -> Tensor:
     )
 
 
+def _contrast(frames: Tensor) -> float:
+    """By how much pixels differ from those around them, root mean square; half a level of 255 at least."""
+    around = F.avg_pool2d(frames, AROUND, 1, AROUND // 2, count_include_pad=False)
+    return max(float((frames - around).square().mean().sqrt()), 0.5 / 255)
+
+
 def _pair(wanted: Tensor, scale: float, enlarge: Resize, shrink: Resize) -> Tensor:
     """(n, 6, H, W): pictures shrunk, rounded and enlarged again, and as they were."""
     height, width = wanted.shape[2:]
@@ -143,7 +168,7 @@ def _learn(network: Sharpener, pairs: list[Tensor], steps: int, device: torch.de
     for step in range(steps):
         batch = torch.cat([_patches(pair, count, side, network.fold, generator) for pair in pairs]).to(device)
         with torch.autocast(device.type, torch.bfloat16, enabled=fast_bfloat16(device)):
-            missed = network(batch[:, :3]).float() - batch[:, 3:]
+            missed = (network(batch[:, :3]).float() - batch[:, 3:]) / network.contrast
         stepping.zero_grad()
         missed.square().mean().backward()
         done = (step + 1) / steps
@@ -151,15 +176,20 @@ def _learn(network: Sharpener, pairs: list[Tensor], steps: int, device: torch.de
 
 
 def _patches(pair: Tensor, count: int, side: int, fold: int, generator: torch.Generator) -> Tensor:
-    """Patches of a pair at random places, all turned and mirrored alike, (count, 6, side, side)."""
+    """Patches of a pair at random places, or its ends, all turned and mirrored alike, (count, 6, side, side)."""
 
-    def draw(end: int, count: int) -> list[int]:
-        return torch.randint(end, (count,), generator=generator).tolist()
+    def draw(end: int, count: int) -> Tensor:
+        return torch.randint(end, (count,), generator=generator)
 
-    tops, lefts = ([fold * step for step in draw((length - side) // fold + 1, count)] for length in pair.shape[2:])
-    places = zip(draw(len(pair), count), tops, lefts, strict=True)
+    def starts(length: int) -> list[int]:
+        last, where = (length - side) // fold, torch.rand(count, generator=generator)
+        steps = torch.where(where < 2 * ENDS, last * (where < ENDS), draw(last + 1, count))
+        return (fold * steps).tolist()
+
+    tops, lefts = map(starts, pair.shape[2:])
+    places = zip(draw(len(pair), count).tolist(), tops, lefts, strict=True)
     patches = torch.stack([pair[index, :, top : top + side, left : left + side] for index, top, left in places])
-    turned, *mirrored = draw(2, 3)
+    turned, *mirrored = draw(2, 3).tolist()
     patches = patches.flip([axis for axis, chosen in zip((2, 3), mirrored, strict=True) if chosen])
     return (patches.transpose(2, 3) if turned else patches).contiguous()
 
@@ -171,18 +201,48 @@ def _drawn(given: Tensor, count: int) -> Tensor:
 
 
 def _picture(colours: NDArray[np.float32], random: np.random.Generator) -> Tensor:
-    """Ellipses, rectangles and triangles, wide or thin; their radii fall as in dead leaves, by the power -3."""
+    """Shapes and bundles of lines, their radii falling as in dead leaves, by the power -3, and bars at the ends."""
     extent = CANVAS * FINER
     canvas = np.empty((extent, extent, 3), np.float32)
     canvas[:] = random.choice(colours)
-    least, most = 1.5 * FINER, float(extent)
+    least, most = SMALLEST_RADIUS * FINER, float(extent)
     radii = (least**-2 + random.random(SHAPES) * (most**-2 - least**-2)) ** -0.5
-    for radius in radii:
-        colour, kind = random.choice(colours), random.integers(3)
-        middle, angle, narrow = random.uniform(0, extent, 2), random.uniform(0, 180), random.uniform(0.05, 1)
-        box = (middle.tolist(), (2 * radius, 2 * radius * narrow), angle)
-        if kind == 0:
-            cv2.ellipse(canvas, box, colour.tolist(), cv2.FILLED)
-        else:
-            cv2.fillPoly(canvas, [cv2.boxPoints(box)[: 2 + kind].astype(np.int32)], colour.tolist())
+    for radius in radii.tolist():
+        (_bundle if random.random() < BUNDLES else _shape)(canvas, radius, colours, random)
+    if random.random() < BARRED:
+        _bars(canvas, colours.min(0), random)
     return torch.from_numpy(cv2.resize(canvas, (CANVAS, CANVAS), interpolation=cv2.INTER_AREA)).permute(2, 0, 1)
+
+
+def _shape(
+    canvas: NDArray[np.float32], radius: float, colours: NDArray[np.float32], random: np.random.Generator
+) -> None:
+    """An ellipse, a rectangle or a triangle, wide or thin, anywhere."""
+    colour, kind = random.choice(colours).tolist(), random.integers(3)
+    middle, angle, narrow = random.uniform(0, len(canvas), 2), random.uniform(0, 180), random.uniform(0.05, 1)
+    box = (middle.tolist(), (2 * radius, 2 * radius * narrow), angle)
+    if kind == 0:
+        cv2.ellipse(canvas, box, colour, cv2.FILLED)
+    else:
+        cv2.fillPoly(canvas, [cv2.boxPoints(box)[: 2 + kind].astype(np.int32)], colour)
+
+
+def _bundle(
+    canvas: NDArray[np.float32], radius: float, colours: NDArray[np.float32], random: np.random.Generator
+) -> None:
+    """Lines side by side, as of a window's frame or a blind: what is learned of one edge is not true between two."""
+    middle, angle = random.uniform(0, len(canvas), 2), random.uniform(0, 180)
+    across = np.array([-np.sin(np.deg2rad(angle)), np.cos(np.deg2rad(angle))])
+    length = radius * random.uniform(*LENGTHS)
+    for _ in range(random.integers(*LINES, endpoint=True)):
+        width = FINER * random.uniform(*WIDTHS)
+        corners = cv2.boxPoints(((middle + across * width / 2).tolist(), (length, width), angle))
+        cv2.fillPoly(canvas, [(corners * 16).round().astype(np.int32)], random.choice(colours).tolist(), shift=4)
+        middle = middle + across * width
+
+
+def _bars(canvas: NDArray[np.float32], darkest: NDArray[np.float32], random: np.random.Generator) -> None:
+    """Bars at some of the four ends, as dark as anything in the clip: such as frames have that were cut or scaled."""
+    for end in (canvas, canvas[::-1], canvas.transpose(1, 0, 2), canvas.transpose(1, 0, 2)[::-1]):
+        if random.random() < 0.5:
+            end[: random.integers(1, WIDEST * FINER, endpoint=True)] = darkest
