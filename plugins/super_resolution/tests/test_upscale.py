@@ -176,6 +176,18 @@ def test_pictures_that_know_more_than_the_frames_have_credit_and_strange_ones_ha
     assert larger(given, MovingDisc(SIZE)).credit < 1
 
 
+def test_a_picture_that_explains_the_input_by_what_nobody_else_shows_is_believed_less(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(Larger, "credit", 1.0)
+    known = larger(clip(), MovingDisc((64, 96)))
+    given = clip().read([3])
+    merged = by_area(given.repeat_interleave(2, 2).repeat_interleave(2, 3), (64, 96))
+    strange = merged + 0.2 * torch.tensor([1.0, -1.0]).repeat(48)  # shrinks to the same
+    assert float(known._sure(merged, merged, given).mean()) > 0.9
+    assert float(known._sure(strange, merged, given).mean()) < 0.1
+
+
 def test_where_nothing_is_carried_all_have_the_same_credit() -> None:
     given = Video.of(by_area(clip().frames(), (16, 24)), TIMES)
     assert larger(given[:2], MovingDisc(SIZE)).credit == 1

@@ -19,7 +19,8 @@ from invr_super_resolution.learning import Resize, Sharpener, learned, sharpened
 ROUNDS = 12
 """Rounds of back-projection; more change nothing that can be seen."""
 TOLERANCE = 0.04
-"""How far, in a 5x5 neighbourhood, a carried picture may differ from the frame itself and still count much."""
+"""How far, in a 5x5 neighbourhood, a carried picture may differ from the frame itself and still count much; and the
+representation's picture from what was merged, to be believed half, at a credit of 1."""
 OWN_WEIGHT = 0.02
 """What the representation's own picture counts beside a carried one, where frames are merged."""
 MISSED = 2 / 255
@@ -45,7 +46,8 @@ class Larger:
     def at(self, index: int) -> Tensor:
         """A frame, merged with its neighbours and, as far as believed, the representation's picture, (1, 3, H, W)."""
         own, given = self._own(index), self.video.read([index])
-        believed = torch.lerp(self._merged(index, own), own, self._sure(own, given.to(own.device)))
+        merged = self._merged(index, own)
+        believed = torch.lerp(merged, own, self._sure(own, merged, given.to(own.device)))
         return _consistent(believed.cpu(), given, self.shrink)
 
     @cached_property
@@ -90,8 +92,7 @@ class Larger:
         time = float(self.video.times[index])
         brought = transport(self._single, self.rep, time, neighbours(self._single, time, self.reach))
         here = (brought.seconds == 0).view(-1, 1, 1, 1).to(own.device)
-        apart = (brought.pictures - brought.pictures[here.flatten()]).square().mean(1, keepdim=True)
-        agreement = torch.exp(-F.avg_pool2d(apart, 5, 1, 2, count_include_pad=False) / TOLERANCE**2)
+        agreement = torch.exp(-_around(brought.pictures - brought.pictures[here.flatten()]) / TOLERANCE**2)
         weights = torch.where(here, 1.0, brought.validity * agreement)
         return mean(brought.pictures, weights, own, OWN_WEIGHT)[0]
 
@@ -104,11 +105,21 @@ class Larger:
         seen = F.interpolate(brought.validity, self.video.size, mode="area")
         return ((seen * apart).sum() / seen.sum().clamp(min=1)).cpu()
 
-    def _sure(self, own: Tensor, given: Tensor) -> Tensor:
-        """How much the representation's picture is believed, (1, 1, H, W): more, the better it explains the input."""
-        missed = (self.shrink(own, self.video.size) - given).square().mean(1, keepdim=True)
-        around = F.interpolate(F.avg_pool2d(missed, 5, 1, 2, count_include_pad=False), own.shape[2:], mode="bilinear")
-        return 1 / (1 + around / (MISSED * self.credit**2) ** 2)
+    def _sure(self, own: Tensor, merged: Tensor, given: Tensor) -> Tensor:
+        """How much the representation's picture is believed, (1, 1, H, W).
+
+        The more, the better it explains the input; the less, the farther it is from what was merged: what it shows
+        between the samples of the input, beside a hard edge above all, no input can tell to be wrong.
+        """
+        missed = _around(self.shrink(own, self.video.size) - given)
+        missed = F.interpolate(missed, own.shape[2:], mode="bilinear")
+        trust = self.credit**2
+        return 1 / (1 + missed / (MISSED * trust) ** 2) / (1 + _around(own - merged) / (TOLERANCE * trust) ** 2)
+
+
+def _around(difference: Tensor) -> Tensor:
+    """Mean square of pictures in squares of 5x5 pixels, (n, 3, H, W) -> (n, 1, H, W)."""
+    return F.avg_pool2d(difference.square().mean(1, keepdim=True), 5, 1, 2, count_include_pad=False)
 
 
 def _enlarged(given: Tensor, size: tuple[int, int], shrink: Resize) -> Tensor:
