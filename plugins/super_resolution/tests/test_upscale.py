@@ -114,8 +114,31 @@ def test_some_of_what_is_drawn_ends_in_bars_as_dark_as_the_clip() -> None:
     assert drawn.shape == (40, 3, learning.CANVAS, learning.CANVAS)
     assert float(drawn.min()) > 0.2 - 1e-6 and float(drawn.max()) < 0.8 + 1e-6
     for end in (drawn[:, :, 0], drawn[:, :, -1], drawn[..., 0], drawn[..., -1]):
-        barred = int((end - end[:, :, :1]).abs().amax((1, 2)).lt(1e-6).sum())
+        barred = int((end - 0.2).abs().amax((1, 2)).lt(1e-6).sum())
         assert 3 <= barred <= 20, "a quarter is expected"
+
+
+@pytest.mark.parametrize("shade", [0.0, 0.5])
+def test_a_clip_of_one_shade_stays_so(shade: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(learning, "PER_STEP", 2000)
+    large = torch.full((6, 3, 128, 192), shade)
+    sharpener = learned(Video.of(large[..., ::2, ::2]), 2, bicubic, by_area, CPU)
+    with torch.no_grad():
+        assert float((sharpener(large) - shade).abs().max()) < 1 / 255
+
+
+def test_a_pale_clip_is_sharpened_as_one_of_more_contrast() -> None:
+    """The networks begin with the same weights; what they see is the same, and so is what they add, but for scale."""
+    pale, other = (
+        learning.Sharpener(2, torch.full((1, 3, 1, 1), 0.3), 0.1),
+        learning.Sharpener(2, torch.zeros(1, 3, 1, 1), 1),
+    )
+    torch.nn.init.normal_(other.last.weight, std=0.1)
+    pale.load_state_dict({**other.state_dict(), "middle": pale.middle})
+    detail = torch.rand(1, 3, 12, 18)
+    with torch.no_grad():
+        torch.testing.assert_close(pale(0.3 + 0.1 * detail), 0.3 + 0.1 * other(detail))
+        assert not torch.allclose(other(detail), detail, atol=0.01)
 
 
 def test_ends_of_pictures_are_learned_from_often() -> None:

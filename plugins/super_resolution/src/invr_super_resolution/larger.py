@@ -19,12 +19,12 @@ from invr_super_resolution.learning import Resize, Sharpener, learned, sharpened
 ROUNDS = 12
 """Rounds of back-projection; more change nothing that can be seen."""
 TOLERANCE = 0.04
-"""How far, in a 5x5 neighbourhood, a carried picture may differ from the frame itself and still count much; and the
-representation's picture from what was merged, to be believed half, at a credit of 1."""
+"""How far, in a 5x5 neighbourhood, a carried picture may differ from the frame itself and still count much."""
 OWN_WEIGHT = 0.02
 """What the representation's own picture counts beside a carried one, where frames are merged."""
-MISSED = 2 / 255
-"""How far the representation's picture, shrunk, may be from the given one to be believed half, at a credit of 1."""
+MISSED, APART = 2 / 255, 0.04
+"""How far the representation's picture, shrunk, may be from the given one, and how far itself from what was merged, to
+be believed half, at a credit of 1."""
 TRIALS = 6
 """Frames by which the credit of the representation's pictures is told."""
 
@@ -114,7 +114,7 @@ class Larger:
         missed = _around(self.shrink(own, self.video.size) - given)
         missed = F.interpolate(missed, own.shape[2:], mode="bilinear")
         trust = self.credit**2
-        return 1 / (1 + missed / (MISSED * trust) ** 2) / (1 + _around(own - merged) / (TOLERANCE * trust) ** 2)
+        return 1 / (1 + missed / (MISSED * trust) ** 2) / (1 + _around(own - merged) / (APART * trust) ** 2)
 
 
 def _around(difference: Tensor) -> Tensor:

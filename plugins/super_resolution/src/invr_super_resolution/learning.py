@@ -22,8 +22,8 @@ CHANNELS, LAYERS = 32, 3
 LEAK = 0.1
 """Slope below zero. Without one, parts of a network fall silent for good: Muon's steps are long whatever the slope."""
 USUAL, AROUND = 0.07, 5
-"""Contrast of what a network sees: by how much pixels differ from those of a square of so many across; most clips have
-0.05 to 0.1."""
+"""Contrast of what a network sees, root mean square: by how much pixels differ from the mean of a square around them,
+and how many pixels that is across. Most clips have 0.05 to 0.1."""
 FEWEST, STEPS, PER_STEP = 50, 600, 4000
 """Steps of learning, at least and at most, and how many pixels the answer has for each."""
 PEAK, PEAK_OF_MATRICES, WARMUP = 2e-3, 0.02, 0.05
@@ -43,7 +43,7 @@ SMALLEST_RADIUS = 4
 BUNDLES, LINES, WIDTHS, LENGTHS = 0.1, (2, 8), (0.7, 4), (4, 16)
 """Share of the shapes that are bundles of lines; of each, how many, pixels across, and how many radii along."""
 BARRED, WIDEST = 0.5, 4
-"""Share of the pictures that end in a dark bar at each side or not, by the toss of a coin; pixels across, at most."""
+"""Share of the pictures that may end in bars, and of their sides that do; pixels across a bar, at most."""
 
 
 class Sharpener(nn.Module):
@@ -52,7 +52,7 @@ class Sharpener(nn.Module):
     Args:
         fold: the whole part of the factor by which frames grow.
         middle: (1, 3, 1, 1) the mean colour of the clip.
-        contrast: how its contrast is to the usual one; pale clips are seen, and sharpened, as all others are.
+        contrast: of the clip, as a multiple of `USUAL`, so that the network begins alike on all clips, pale or not.
 
     Source:
         W. Shi et al., Real-Time Single Image and Video Super-Resolution Using an Efficient Sub-Pixel Convolutional
@@ -197,10 +197,11 @@ def _patches(pair: Tensor, count: int, side: int, fold: int, generator: torch.Ge
 def _drawn(given: Tensor, count: int) -> Tensor:
     """Shapes that hide one another, in colours of the given frames, (count, 3, CANVAS, CANVAS)."""
     random, colours = np.random.default_rng(0), given.permute(0, 2, 3, 1).reshape(-1, 3).numpy()
-    return torch.stack([_picture(colours, random) for _ in range(count)])
+    darkest = colours.min(0)
+    return torch.stack([_picture(colours, darkest, random) for _ in range(count)])
 
 
-def _picture(colours: NDArray[np.float32], random: np.random.Generator) -> Tensor:
+def _picture(colours: NDArray[np.float32], darkest: NDArray[np.float32], random: np.random.Generator) -> Tensor:
     """Shapes and bundles of lines, their radii falling as in dead leaves, by the power -3, and bars at the ends."""
     extent = CANVAS * FINER
     canvas = np.empty((extent, extent, 3), np.float32)
@@ -210,7 +211,7 @@ def _picture(colours: NDArray[np.float32], random: np.random.Generator) -> Tenso
     for radius in radii.tolist():
         (_bundle if random.random() < BUNDLES else _shape)(canvas, radius, colours, random)
     if random.random() < BARRED:
-        _bars(canvas, colours.min(0), random)
+        _bars(canvas, darkest, random)
     return torch.from_numpy(cv2.resize(canvas, (CANVAS, CANVAS), interpolation=cv2.INTER_AREA)).permute(2, 0, 1)
 
 
@@ -242,7 +243,7 @@ def _bundle(
 
 
 def _bars(canvas: NDArray[np.float32], darkest: NDArray[np.float32], random: np.random.Generator) -> None:
-    """Bars at some of the four ends, as dark as anything in the clip: such as frames have that were cut or scaled."""
+    """Bars at some of the four ends, each channel as dark as anywhere in the clip: as frames have that were scaled."""
     for end in (canvas, canvas[::-1], canvas.transpose(1, 0, 2), canvas.transpose(1, 0, 2)[::-1]):
-        if random.random() < 0.5:
+        if random.random() < BARRED:
             end[: random.integers(1, WIDEST * FINER, endpoint=True)] = darkest
