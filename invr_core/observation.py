@@ -90,10 +90,13 @@ class Observation:
         guess: roughly ``x``, at the instants of ``video`` and of any size, for the fit to start from. None: ``video``
             is near enough to ``x``, once it is enlarged or shrunk. Give one where it is not: where ``forward`` moves
             pixels to other places, or where what is given is no picture.
+        moving: pictures that move as ``x`` does, at the instants of ``video`` and of any size, by whose optical flow
+            its motion starts. None: the guess, or else ``video``.
         noisy: whether ``video`` holds noise that is not the clip's; a model then has fewer parameters to learn it with.
 
     Raises:
-        BadInput: if the weight or the guess does not match the video, or the span is none or does not cover it.
+        BadInput: if the weight, the guess or the moving clip does not match the video, or the span is none or does not
+            cover it.
     """
 
     video: Video
@@ -104,6 +107,7 @@ class Observation:
     span: tuple[float, float] | None = None
     guess: Video | None = None
     noisy: bool = False
+    moving: Video | None = None
 
     def __post_init__(self) -> None:
         if self.span is not None and not (all(map(math.isfinite, self.span)) and self.span[0] <= self.span[1]):
@@ -113,12 +117,12 @@ class Observation:
                 f"the video goes from {' to '.join(map(written, self.video.span))} s, and the span only from "
                 f"{' to '.join(map(written, self.span))} s; give a span that covers the video, or less of the video"
             )
-        guess = self.guess
-        if guess is not None and (guess.channels != 3 or not torch.equal(guess.times, self.video.times)):
-            raise BadInput(
-                f"the guess has {len(guess)} frames with {guess.channels} channels; "
-                f"it needs {len(self.video)} with 3, at the instants of the video"
-            )
+        for name, shown in (("the guess", self.guess), ("the moving clip", self.moving)):
+            if shown is not None and (shown.channels != 3 or not torch.equal(shown.times, self.video.times)):
+                raise BadInput(
+                    f"{name} has {len(shown)} frames with {shown.channels} channels; "
+                    f"it needs {len(self.video)} with 3, at the instants of the video"
+                )
         w = self.weight
         if w is not None and (len(w), w.size, w.channels) != (len(self.video), self.video.size, 1):
             raise BadInput(
@@ -150,7 +154,8 @@ class Observation:
             BadInput: if there is no guess, and what is given is no picture (neither 1 channel nor 3).
         """
         if self.guess is not None:
-            return Observation(self.guess, distance=self.distance, size=self.clip_size, span=self.clip_span)
+            plain = Observation(self.guess, distance=self.distance, size=self.clip_size, span=self.clip_span)
+            return replace(plain, moving=self.moving)
         if self.video.channels == 1:
             return replace(self, video=self.video.map(lambda frames: frames.expand(-1, 3, -1, -1)))
         if self.video.channels != 3:

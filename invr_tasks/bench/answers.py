@@ -24,7 +24,7 @@ from invr_tasks.bench.jobs import Budget
 from invr_tasks.bench.records import Record
 from invr_tasks.pixels import to_bytes
 from invr_tasks.provenance import version_of
-from invr_tasks.run import run
+from invr_tasks.run import renewed, run
 from invr_tasks.task import Task
 
 OURS = "ours"
@@ -153,7 +153,7 @@ def _length(job: AnswerJob, task: Task[Any], case: Case, truth: Video) -> FitCon
         minutes = job.budget.amount / 60 if job.budget.unit == "seconds" else None
         return FitConfig(steps, minutes, job.seed, job.device)
     whole = allowed(truth)
-    video = run(task, case.source, fit_config=FitConfig(1, None, job.seed, job.device)).video
+    video = run(renewed(task), case.source, fit_config=FitConfig(1, None, job.seed, job.device)).video
     count = min(PROBE, len(video))
     first = (len(video) - count) // 2
     clock = [time.perf_counter()]

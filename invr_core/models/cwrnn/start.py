@@ -41,14 +41,14 @@ def initialise(network: CWRNNNetwork, observation: Observation, generator: torch
                 module.bias.zero_()
     for nodes in network.grid.appearance.parameters():
         nodes.uniform_(-1e-2, 1e-2, generator=generator)
-    video = observation.video
     for index in range(len(network.luma)):
         instant = network.first + index * network.config.steps * network.interval
         frame = _extended(to_ycc(_nearest_frame(observation, instant)), network)
         network.luma[index] = _shrink(frame[:, :1], network.luma)[0]
         network.chroma[index] = _shrink(frame[:, 1:], network.chroma)[0]
-    if network.config.warm_start and matchable(video.size):
-        _set_velocities(network, observation)
+    moving = observation if observation.moving is None else Observation(observation.moving)
+    if network.config.warm_start and matchable(moving.video.size):
+        _set_velocities(network, moving)
 
 
 def _extended(picture: Tensor, network: CWRNNNetwork) -> Tensor:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Literal, get_args
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor
@@ -14,7 +17,8 @@ from invr_core.query import Query
 from invr_core.representation import Representation
 from invr_core.video import Video
 from invr_super_resolution.doubt import expected
-from invr_super_resolution.larger import Larger
+from invr_super_resolution.larger import Larger, consistent, enlarged
+from invr_super_resolution.learning import Sharpener, learned, sharpened
 from invr_tasks.baselines import enlarge
 from invr_tasks.confidence import confidence_of
 from invr_tasks.operators import downscale, shrink
@@ -53,18 +57,19 @@ class Upscale(Task[UpscaleConfig]):
     Config = UpscaleConfig
 
     def observe(self, source: Source) -> Observation:
-        """The given frames are the clip's, shrunk."""
-        small = shrink(size=source.video.size, kernel=self.config.kernel)
-        return Observation(source.video, forward=framewise(small), size=self._size(source.video))
+        """The given frames are the clip's, shrunk; the fit starts from them as they are enlarged and sharpened."""
+        video = source.video
+        small = framewise(shrink(size=video.size, kernel=self.config.kernel))
+        return Observation(video, small, size=self._size(video), guess=self._single(video), moving=video)
 
     def plan(self, source: Source) -> Query:
         """The given instants, enlarged."""
         return Query(source.video.times, self._size(source.video))
 
     def render(self, rep: Representation, source: Source) -> Video:
-        """Each frame from its neighbours, enlarged, sharpened and carried to it; it agrees with the given frame."""
-        video, options = source.video, self.config
-        larger = Larger(video, rep, options.scale, options.reach, self._shrunk)
+        """Each frame, sharpened and as fitted, made to agree with its neighbours and with the given frame."""
+        video = source.video
+        larger = Larger(video, self._single(video, rep.device), rep, self.config.reach, self._shrunk)
         return frame_by_frame(replace(video, size=self._size(video)), larger.at)
 
     def with_confidence(self, rep: Representation, source: Source) -> Video:
@@ -86,6 +91,31 @@ class Upscale(Task[UpscaleConfig]):
     def naive(self, source: Source) -> Video:
         """Bicubic enlargement."""
         return enlarge(source.video, self._size(source.video))
+
+    @cached_property
+    def _networks(self) -> WeakKeyDictionary[Video, Sharpener]:
+        """What was learned, as long as its clip is there: the fit starts from it, and the answer is made of it."""
+        return WeakKeyDictionary()
+
+    def _network(self, video: Video) -> Sharpener:
+        if video not in self._networks:
+            self._networks[video] = learned(video, self.config.scale, self._enlarged, self._shrunk)
+        return self._networks[video]
+
+    def _single(self, video: Video, device: torch.device | str = "cpu") -> Video:
+        """Each frame enlarged by itself, and sharpened."""
+        size = self._size(video)
+
+        @torch.no_grad()
+        def sharp(indices: Sequence[int]) -> Tensor:
+            given = video.read(indices)
+            network = self._network(video).to(device)
+            return consistent(sharpened(network, self._enlarged(given, size).to(device)).cpu(), given, self._shrunk)
+
+        return replace(video, size=size, read=sharp)
+
+    def _enlarged(self, frames: Tensor, size: tuple[int, int]) -> Tensor:
+        return enlarged(frames, size, self._shrunk)
 
     def _size(self, video: Video) -> tuple[int, int]:
         return round(video.size[0] * self.config.scale), round(video.size[1] * self.config.scale)

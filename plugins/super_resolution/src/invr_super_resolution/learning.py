@@ -96,13 +96,14 @@ def sharpened(network: Sharpener, frames: Tensor) -> Tensor:
     return total / 8
 
 
-def learned(video: Video, scale: float, enlarge: Resize, shrink: Resize, device: torch.device) -> Sharpener:
+def learned(video: Video, scale: float, enlarge: Resize, shrink: Resize) -> Sharpener:
     """A network that makes an enlarged frame more like the frame that was shrunk.
 
     It learns from pairs whose answer is known: the given frames, shrunk once more and enlarged again (as in Shocher et
     al., "Zero-Shot" Super-Resolution using Deep Internal Learning, CVPR 2018), and drawn shapes that hide one
     another, in the clip's colours, treated likewise (as in Achddou et al., Synthetic images as a regularity prior for
-    image restoration neural networks, SSVM 2021). No picture from elsewhere is used.
+    image restoration neural networks, SSVM 2021). No picture from elsewhere is used. It
+    learns on the CPU: its steps are small.
 
     A clip too small to teach in fewer steps than FEWEST is left as it is enlarged, and so is one of which a given pixel
     becomes larger than a patch.
@@ -112,7 +113,6 @@ def learned(video: Video, scale: float, enlarge: Resize, shrink: Resize, device:
         scale: the factor by which they are to grow.
         enlarge: frames, size -> frames of that size, as they are to be sharpened.
         shrink: frames, size -> frames of that size, as the given ones came about.
-        device: where to learn.
     """
     given = _taught_by(video)
     with torch.random.fork_rng(devices=[]):
@@ -123,8 +123,8 @@ def learned(video: Video, scale: float, enlarge: Resize, shrink: Resize, device:
         pairs = [_pair(_drawn(given, min(PICTURES, steps)), scale, enlarge, shrink)]
         if min(given.shape[2:]) / scale >= SMALLEST:
             pairs.append(_pair(given, scale, enlarge, shrink))
-        _learn(network.to(device), pairs, steps, device)
-    return network.to(device)
+        _learn(network, pairs, steps)
+    return network
 
 
 def _taught_by(video: Video) -> Tensor:
@@ -160,14 +160,14 @@ def _pair(wanted: Tensor, scale: float, enlarge: Resize, shrink: Resize) -> Tens
 
 
 @torch.enable_grad()
-def _learn(network: Sharpener, pairs: list[Tensor], steps: int, device: torch.device) -> None:
+def _learn(network: Sharpener, pairs: list[Tensor], steps: int) -> None:
     generator = torch.Generator().manual_seed(0)
-    stepping = Stepping(network, PEAK, PEAK_OF_MATRICES)
+    stepping, fast = Stepping(network, PEAK, PEAK_OF_MATRICES), fast_bfloat16(torch.device("cpu"))
     side = min(SIDE, *(length for pair in pairs for length in pair.shape[2:])) // network.fold * network.fold
     count = max(AREA * network.fold**2 // side**2 // len(pairs), 1)
     for step in range(steps):
-        batch = torch.cat([_patches(pair, count, side, network.fold, generator) for pair in pairs]).to(device)
-        with torch.autocast(device.type, torch.bfloat16, enabled=fast_bfloat16(device)):
+        batch = torch.cat([_patches(pair, count, side, network.fold, generator) for pair in pairs])
+        with torch.autocast("cpu", torch.bfloat16, enabled=fast):
             missed = (network(batch[:, :3]).float() - batch[:, 3:]) / network.contrast
         stepping.zero_grad()
         missed.square().mean().backward()
