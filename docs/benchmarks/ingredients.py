@@ -38,7 +38,7 @@ from invr_tasks.bench.suites import cells
 from invr_tasks.metrics import compare
 from invr_tasks.operators import crop_to
 from invr_tasks.provenance import provenance
-from invr_tasks.run import run
+from invr_tasks.run import renewed, run
 from invr_tasks.task import Task, as_video
 
 CLIPS = ("bunny:320x160", "carphone", "city")
@@ -118,14 +118,15 @@ ALTERED: dict[str, dict[str, Without]] = {
         ),
     },
     "upscale": {
-        "without what is learned": lambda: patch(
-            "invr_super_resolution.larger.learned", lambda *_: torch.nn.Identity()
-        ),
+        "sharpened by nothing": lambda: patch("invr_super_resolution.learned", lambda *_: torch.nn.Identity()),
         "without the network's picture": lambda: patch(
-            "invr_super_resolution.larger.Larger._sure", lambda *_: torch.zeros(1, 1, 1, 1)
+            "invr_super_resolution.larger.Larger._share", lambda *_: torch.zeros(1, 1, 1, 1)
         ),
         "the network's picture wholly believed": lambda: patch(
-            "invr_super_resolution.larger.Larger._sure", lambda *_: torch.ones(1, 1, 1, 1)
+            "invr_super_resolution.larger.Larger._share", lambda *_: torch.ones(1, 1, 1, 1)
+        ),
+        "without agreement among neighbours": lambda: patch(
+            "invr_super_resolution.neighbourhood.Neighbourhood.agreed", lambda _, picture, mine: picture
         ),
     },
 }
@@ -138,7 +139,7 @@ def answers(altered: dict[str, Without], task: Task[Any], case: Case, rep: Repre
     shown = {"naive": task.naive(source).frames(), "the network's picture": own.frames()}
     for what, without in altered.items():
         with without():
-            shown[what] = task.render(rep, source).frames()
+            shown[what] = renewed(task).render(rep, source).frames()
     if "mask" in source.extras:
         alone = type(task)(replace(task.config, reach=0))
         shown["guessed from around it alone"] = alone.render(rep, source).frames()

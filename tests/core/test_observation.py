@@ -125,7 +125,16 @@ def test_a_fit_of_one_channel_starts_grey(make_video: Make) -> None:
     assert torch.equal(Observation(given).beginning.video.frames(), given.frames().repeat(1, 3, 1, 1))
 
 
+@pytest.mark.parametrize(("field", "name"), [("guess", "guess"), ("moving", "moving clip")])
 @pytest.mark.parametrize("change", [{"frames": 2}, {"channels": 1}, {"times": [0.0, 1.0, 2.0]}])
-def test_a_guess_that_does_not_match_is_refused(make_video: Make, change: dict[str, object]) -> None:
-    with pytest.raises(BadInput, match=r"the guess has .*it needs 3 with 3, at the instants of the video"):
-        Observation(make_video(3, 4, 6), guess=make_video(**{"frames": 3, **change}))
+def test_pictures_to_start_from_that_do_not_match_are_refused(
+    make_video: Make, change: dict[str, object], field: str, name: str
+) -> None:
+    with pytest.raises(BadInput, match=rf"the {name} has .*it needs 3 with 3, at the instants of the video"):
+        Observation(make_video(3, 4, 6), **{field: make_video(**{"frames": 3, **change})})
+
+
+def test_a_fit_that_starts_from_a_guess_keeps_by_what_its_motion_starts(make_video: Make) -> None:
+    given, guess = make_video(3, 4, 6), make_video(3, 8, 12, seed=1)
+    assert Observation(given, size=(8, 12), guess=guess, moving=given).beginning.moving is given
+    assert Observation(given, size=(8, 12), guess=guess).beginning.moving is None

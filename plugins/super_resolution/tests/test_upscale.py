@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import gc
-import weakref
 from collections.abc import Sequence
 
+import invr_super_resolution
 import pytest
 import torch
 from invr_super_resolution import Upscale, UpscaleConfig, learning
-from invr_super_resolution.larger import Larger
+from invr_super_resolution.larger import MISSED, Larger
 from invr_super_resolution.learning import learned
+from invr_super_resolution.neighbourhood import Neighbourhood
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -28,7 +29,6 @@ from invr_tasks.testing import TASK_CHECKS, TaskCheck
 SIZE = (32, 48)
 TIMES = torch.linspace(0, 1, 7, dtype=torch.float64)
 KERNELS = ("area", "bicubic", "gaussian")
-CPU = torch.device("cpu")
 
 
 def clip(size: tuple[int, int] = SIZE) -> Video:
@@ -95,7 +95,7 @@ def sharpened_and_not(truth: Tensor, scale: float) -> tuple[Tensor, Tensor]:
     """Square errors of frames that were shrunk and enlarged, then sharpened, and of the same left so; as the truth."""
     height, width = truth.shape[2:]
     small = by_area(truth, (round(height / scale), round(width / scale)))
-    sharpener, large = learned(Video.of(small), scale, bicubic, by_area, CPU), bicubic(small, (height, width))
+    sharpener, large = learned(Video.of(small), scale, bicubic, by_area), bicubic(small, (height, width))
     return (sharpener(large).detach() - truth).square(), (large - truth).square()
 
 
@@ -122,7 +122,7 @@ def test_some_of_what_is_drawn_ends_in_bars_as_dark_as_the_clip() -> None:
 def test_a_clip_of_one_shade_stays_so(shade: float, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(learning, "PER_STEP", 2000)
     large = torch.full((6, 3, 128, 192), shade)
-    sharpener = learned(Video.of(large[..., ::2, ::2]), 2, bicubic, by_area, CPU)
+    sharpener = learned(Video.of(large[..., ::2, ::2]), 2, bicubic, by_area)
     with torch.no_grad():
         assert float((sharpener(large) - shade).abs().max()) < 1 / 255
 
@@ -171,7 +171,7 @@ def test_a_turned_frame_is_sharpened_as_the_frame_is(fold: int) -> None:
 def test_a_clip_too_small_to_learn_from_is_left_as_it_is() -> None:
     small = clip().frames()
     large = bicubic(small, (64, 96))
-    assert torch.equal(learned(Video.of(small), 2, bicubic, by_area, CPU)(large), large)
+    assert torch.equal(learned(Video.of(small), 2, bicubic, by_area)(large), large)
 
 
 def test_of_large_frames_windows_teach_and_of_small_ones_all() -> None:
@@ -187,45 +187,107 @@ def test_of_large_frames_windows_teach_and_of_small_ones_all() -> None:
     assert torch.equal(learning._taught_by(clip()), clip().frames())
 
 
-# ------------------------------------------------------------------------------ credit
+# ------------------------------------------------------------------------- what is believed
 def larger(video: Video, rep: Representation) -> Larger:
-    return Larger(video, rep, 2, 4, by_area)
+    return Larger(video, Video.of(bicubic(video.frames(), rep.size), video.times), rep, 4, by_area)
 
 
-def test_pictures_that_know_more_than_the_frames_have_credit_and_strange_ones_have_none() -> None:
-    texture = PanningTexture(SIZE)
-    given = Video.of(by_area(texture(Query(TIMES)), (16, 24)), TIMES)
-    assert larger(given, texture).credit > 1.2
-    assert larger(given, MovingDisc(SIZE)).credit < 1
+def neighbourhood(video: Video, rep: Representation, reach: int = 4) -> Neighbourhood:
+    found = Neighbourhood.of(video, rep, len(video) // 2, reach, by_area)
+    assert found is not None
+    return found
 
 
-def test_a_picture_that_explains_the_input_by_what_nobody_else_shows_is_believed_less(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(Larger, "credit", 1.0)
-    known = larger(clip(), MovingDisc((64, 96)))
-    given = clip().read([3])
-    merged = by_area(given.repeat_interleave(2, 2).repeat_interleave(2, 3), (64, 96))
-    strange = merged + 0.2 * torch.tensor([1.0, -1.0]).repeat(48)  # shrinks to the same
-    assert float(known._sure(merged, merged, given).mean()) > 0.9
-    assert float(known._sure(strange, merged, given).mean()) < 0.1
+def test_alone_the_fitted_picture_counts_half_at_most_and_the_less_the_worse_it_explains_the_input() -> None:
+    known, given = larger(clip(), MovingDisc((64, 96))), clip().read([3])
+    same = given.repeat_interleave(2, 2).repeat_interleave(2, 3)
+    assert float((known._share(same, same, given, None) - 0.5).abs().max()) < 1e-6
+    worse = [float(known._share(same + off, same, given, None).mean()) for off in (0.02, MISSED, 0.2)]
+    assert worse == sorted(worse, reverse=True)
+    assert worse[1] == pytest.approx(0.25, rel=1e-3) and worse[2] < 0.02
 
 
-def test_where_nothing_is_carried_all_have_the_same_credit() -> None:
+def panning() -> tuple[PanningTexture, Video]:
+    """A texture that moves by fractions of a given pixel, and its frames shrunk by four."""
+    size, texture = (64, 96), PanningTexture((64, 96))
+    times = torch.linspace(0, 0.25, 9, dtype=torch.float64)
+    return texture, Video.of(by_area(texture(Query(times, size)), (16, 24)), times)
+
+
+def test_the_picture_that_explains_the_neighbours_better_is_preferred() -> None:
+    texture, given = panning()
+    among, time = neighbourhood(given, texture), given.times[4:5]
+    truth, blurred = texture(Query(time)), bicubic(given.read([4]), texture.size)
+    assert float(among.prefers(truth, blurred).mean()) > 0.7
+    assert float(among.prefers(blurred, truth).mean()) < 0.3
+    assert float((among.prefers(blurred, blurred) - 0.5).abs().max()) < 1e-6
+    half = blurred.clone()
+    half[..., :48] = truth[..., :48]
+    left, right = among.prefers(half, blurred).split(48, 3)
+    assert float(left.mean()) > 0.7 and float(right[..., 8:].mean()) == pytest.approx(0.5, abs=0.01)
+
+
+# ------------------------------------------------------------------------------- agreement
+def test_a_frame_is_made_to_agree_with_its_neighbours() -> None:
+    texture, given = panning()
+    start, truth = bicubic(given.read([4]), texture.size), texture(Query(given.times[4:5]))
+    agreed = neighbourhood(given, texture).agreed(start, given.read([4]))
+    assert float((agreed - truth).square().mean()) < 0.5 * float((start - truth).square().mean())
+
+
+def test_what_no_frame_contradicts_stays_as_it_is() -> None:
+    texture, given = panning()
+    truth = texture(Query(given.times[4:5]))
+    agreed = neighbourhood(given, texture).agreed(truth, given.read([4]))
+    assert float((agreed - truth).square().mean()) < (1 / 255) ** 2
+
+
+def test_neighbours_that_show_something_else_count_for_nothing() -> None:
+    texture, given = panning()
+    frames = given.frames()
+    frames[[0, 1, 2, 6, 7, 8]] = 1 - frames[[0, 1, 2, 6, 7, 8]]
+    start, mine = bicubic(given.read([4]), texture.size), given.read([4])
+    among_strangers = neighbourhood(Video.of(frames, given.times), texture).agreed(start, mine)
+    between_two = neighbourhood(given, texture, reach=1).agreed(start, mine)
+    assert float((among_strangers - between_two).square().mean()) < (1 / 255) ** 2
+    assert not torch.allclose(between_two, start, atol=1 / 255)
+
+
+def test_without_motion_or_reach_there_is_no_neighbourhood() -> None:
     given = Video.of(by_area(clip().frames(), (16, 24)), TIMES)
-    assert larger(given[:2], MovingDisc(SIZE)).credit == 1
     still = fit(upscale().observe(Source(given)), default_model("hnerv"), FitConfig(steps=1, device="cpu"))
-    assert larger(given, still).credit == 1
+    assert Neighbourhood.of(given, still, 3, 4, by_area) is None
+    assert Neighbourhood.of(given, MovingDisc(SIZE), 3, 0, by_area) is None
 
 
-def test_what_is_kept_goes_at_once_with_its_keeper() -> None:
-    made = larger(Video.of(by_area(clip().frames(), (16, 24)), TIMES), MovingDisc(SIZE))
-    made.at(3)
-    kept = weakref.ref(made._single.read)
+# --------------------------------------------------------------------- where the fit starts
+@pytest.mark.usefixtures("quick")
+def test_the_fit_starts_from_what_is_sharpened_and_learned_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    lessons: list[Video] = []
+    learn = learning.learned
+    monkeypatch.setattr(
+        invr_super_resolution, "learned", lambda video, *rest: (lessons.append(video), learn(video, *rest))[1]
+    )
+    given = Video.of(by_area(squares(), (96, 144)))
+    task, source = upscale(), Source(given)
+    seen = task.observe(source)
+    assert not lessons, "to observe is to say what is to be done, and does nothing yet"
+    assert seen.guess is not None and seen.guess.size == (192, 288) and seen.moving is given
+    blurred = bicubic(given.read([1]), (192, 288))
+    nearer, before = ((shown - squares()[1:2]).square().mean() for shown in (seen.guess.read([1]), blurred))
+    assert float(nearer) < 0.9 * float(before)
+    task.render(MovingDisc((192, 288)), source).read([0])
+    assert lessons == [given]
+
+
+def test_what_is_learned_goes_with_its_clip() -> None:
+    task, video = upscale(), clip()
+    task.render(MovingDisc((64, 96)), Source(video)).read([0])
+    assert len(task._networks) == 1
     gc.disable()
     try:
-        del made
-        assert kept() is None
+        del video
+        assert len(task._networks) == 0
     finally:
         gc.enable()
 

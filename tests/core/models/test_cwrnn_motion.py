@@ -126,6 +126,19 @@ def test_a_frame_that_is_hidden_altogether_is_passed_over() -> None:
     assert float(network(seconds(4.0)).mean()) == pytest.approx(0.5, abs=0.1)
 
 
+def test_the_motion_starts_from_the_moving_clip_and_the_pictures_from_the_guess() -> None:
+    moving = translating()
+    still = Video.of(torch.full((9, 3, 2 * SIZE[0], 2 * SIZE[1]), 0.25), moving.times)
+    observation = Observation(moving, size=still.size, guess=still, moving=moving)
+    geometry = Geometry.of(observation)
+    network = CWRNN(params=60_000).solve(geometry).build(geometry)
+    network.start(observation.beginning, torch.Generator().manual_seed(0))
+    network.eval().requires_grad_(False)
+    flow = network.flow(seconds(3.0), seconds(4.0))[0, :, 20:-20, 20:-20]
+    assert flow.mean((1, 2)).tolist() == pytest.approx([2 * one for one in VELOCITY], abs=0.6)
+    assert float((network(seconds(4.0)) - 0.25).abs().mean()) < 0.05
+
+
 def test_noise_does_not_mislead_the_warm_start() -> None:
     video = translating()
     noise = 0.1 * torch.randn(video.frames().shape, generator=torch.Generator().manual_seed(0))

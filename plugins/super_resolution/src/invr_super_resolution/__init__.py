@@ -16,8 +16,9 @@ from invr_core.observation import Observation, framewise
 from invr_core.query import Query
 from invr_core.representation import Representation
 from invr_core.video import Video
+from invr_super_resolution.backprojection import consistent, enlarged
 from invr_super_resolution.doubt import expected
-from invr_super_resolution.larger import Larger, consistent, enlarged
+from invr_super_resolution.larger import Larger
 from invr_super_resolution.learning import Sharpener, learned, sharpened
 from invr_tasks.baselines import enlarge
 from invr_tasks.confidence import confidence_of

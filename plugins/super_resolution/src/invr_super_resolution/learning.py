@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 
 import cv2
 import numpy as np
@@ -15,8 +14,7 @@ from torch.nn import functional as F
 from invr_core.device import fast_bfloat16
 from invr_core.stepping import Stepping
 from invr_core.video import Video
-
-Resize = Callable[[Tensor, tuple[int, int]], Tensor]
+from invr_super_resolution.backprojection import Resize
 
 CHANNELS, LAYERS = 32, 3
 LEAK = 0.1
