@@ -22,7 +22,7 @@ LEAK = 0.1
 USUAL, AROUND = 0.07, 5
 """Contrast of what a network sees, root mean square: by how much pixels differ from the mean of a square around them,
 and how many pixels that is across. Most clips have 0.05 to 0.1."""
-FEWEST, STEPS, PER_STEP = 50, 600, 4000
+FEWEST, STEPS, PER_STEP = 50, 1200, 5000
 """Steps of learning, at least and at most, and how many pixels the answer has for each."""
 PEAK, PEAK_OF_MATRICES, WARMUP = 2e-3, 0.02, 0.05
 """The largest size of a step, of Adam and of Muon, and the fraction of the steps in which it rises."""

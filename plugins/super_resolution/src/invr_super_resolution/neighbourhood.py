@@ -16,8 +16,9 @@ from invr_core.transport import neighbours
 from invr_core.video import Video
 from invr_super_resolution.backprojection import Resize, bicubic, mean_around
 
-ROUNDS, STEP = 6, 1.5
-"""Rounds of back-projection among neighbours, and how much of the mean of what they lack each adds."""
+ROUNDS, STEP = 4, 1.5
+"""Rounds of back-projection among neighbours, and how much of the mean of what they lack each adds. More rounds sharpen
+what the motion, off by fractions of a pixel, brings along."""
 TOLERANCE = 0.04
 """How far, in a 5x5 neighbourhood, a neighbour may be from what is shown there and still count much."""
 DOUBT = 2 / 255
@@ -32,7 +33,7 @@ class Neighbourhood:
 
     Args:
         given: (n, 3, h, w).
-        landing: (n, 2, H, W) where each pixel of the enlarged frame is in them, enlarged.
+        landing: (n, 2, H, W) where each pixel of the enlarged frame is in them.
         seen: (n, 1, H, W) whether it is to be seen there, in [0, 1].
         origin: (n, 2, H, W) where each of their pixels, enlarged, is in the frame.
         shows: (n, 1, H, W) whether it is to be seen there, in [0, 1].
@@ -64,8 +65,9 @@ class Neighbourhood:
             to, back = rep.motion(here, there), rep.motion(there, here)
         except Unsupported:
             return None
-        given = video.read(frames).to(to.flow.device)
-        return cls(given, target_grid(to.flow), to.confidence, target_grid(back.flow), back.confidence, shrink)
+        given, scale = video.read(frames).to(to.flow.device), [video.size[axis] / rep.size[axis] for axis in (1, 0)]
+        landing = (target_grid(to.flow) + 0.5) * to.flow.new_tensor(scale).view(1, 2, 1, 1) - 0.5
+        return cls(given, landing, to.confidence, target_grid(back.flow), back.confidence, shrink)
 
     def prefers(self, one: Tensor, other: Tensor) -> Tensor:
         """How much better one picture explains the neighbours than another, in [0, 1], 0.5 if alike; (1, 1, H, W)."""
@@ -104,6 +106,5 @@ class Neighbourhood:
         return self.given - self.shrink(carried, size), F.interpolate(self.shows * inside, size, mode="area")
 
     def _brought(self, small: Tensor) -> Tensor:
-        """What is told of each given frame, (n, C, h, w), enlarged, carried to the frame and added up, (1, C, H, W)."""
-        large = F.interpolate(small, self.seen.shape[2:], mode="bilinear")
-        return (sample(large, self.landing)[0] * self.seen).sum(0, keepdim=True)
+        """What is told of each given frame, (n, C, h, w), carried to the enlarged one and added up, (1, C, H, W)."""
+        return (sample(small, self.landing)[0] * self.seen).sum(0, keepdim=True)
