@@ -36,7 +36,8 @@ class FitConfig:
 
     Args:
         steps: how many steps, at least 1.
-        minutes: wall-clock bound; the schedule adapts to it.
+        minutes: wall-clock bound; the schedule adapts to it. What is done before the first step counts, but a quarter
+            is left to the steps.
         seed: of everything random.
         device: "auto", "cpu", "cuda" or "cuda:N".
         learning_rate: peak step size; None for the model's own.
@@ -138,13 +139,14 @@ def fit(
     generator = torch.Generator().manual_seed(config.seed)
     with torch.random.fork_rng(devices=[]):
         network = solved.build(geometry)
-    network.start(observation.beginning, generator)
-    network.to(device).train()
-    loop = Loop(network, observation, solved, geometry, config, batch, device, generator, began)
     live = Fitted(network, solved, geometry, {}) if prior else None
-    if keep is not None:
-        keep.restore(loop)
     with interruptible() as interrupted:
+        with within_memory(_TOO_LARGE):
+            network.start(observation.beginning, generator)
+            network.to(device).train()
+        loop = Loop(network, observation, solved, geometry, config, batch, device, generator, began)
+        if keep is not None:
+            keep.restore(loop)
         while not loop.done() and not interrupted.is_set():
             with within_memory(_TOO_LARGE):
                 loss, note = loop.step(lambda times: prior(live, times) if prior and live else None)

@@ -25,6 +25,8 @@ SNAPSHOT_EVERY = 25
 """Steps between the good states that a fit goes back to when its loss is no longer finite."""
 RECOVERIES = 5
 """How often a fit goes back before it gives up."""
+LEAST_OF_STEPS = 0.25
+"""Of the minutes, left to the steps however long it takes to begin."""
 
 
 class Order:
@@ -88,7 +90,8 @@ class Loop:
         self.count, self.seconds, self.error, self.recoveries = 0, 0.0, math.nan, 0
         self.began = time.monotonic()
         spent = self.began - began
-        self.limit = None if config.minutes is None else max(config.minutes * 60 - spent, 1e-3)
+        whole = None if config.minutes is None else config.minutes * 60
+        self.limit = None if whole is None else max(whole - spent, LEAST_OF_STEPS * whole)
         self.good = self._snapshot()
 
     def _snapshot(self) -> dict[str, Tensor]:

@@ -91,7 +91,7 @@ class Observation:
             is near enough to ``x``, once it is enlarged or shrunk. Give one where it is not: where ``forward`` moves
             pixels to other places, or where what is given is no picture.
         moving: pictures that move as ``x`` does, at the instants of ``video`` and of any size, by whose optical flow
-            its motion starts. None: the guess, or else ``video``.
+            its motion starts, all of it trusted. None: the guess, or else ``video``.
         noisy: whether ``video`` holds noise that is not the clip's; a model then has fewer parameters to learn it with.
 
     Raises:

@@ -118,7 +118,9 @@ ALTERED: dict[str, dict[str, Without]] = {
         ),
     },
     "upscale": {
-        "sharpened by nothing": lambda: patch("invr_super_resolution.learned", lambda *_: torch.nn.Identity()),
+        "sharpened in the fit's start alone": lambda: patch(
+            "invr_super_resolution.learned", lambda *_: torch.nn.Identity()
+        ),
         "without the network's picture": lambda: patch(
             "invr_super_resolution.larger.Larger._share", lambda *_: torch.zeros(1, 1, 1, 1)
         ),

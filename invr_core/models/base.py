@@ -113,7 +113,12 @@ class Network(nn.Module, ABC):
         raise Unsupported(f"{type(self).__name__} models no motion")
 
     def start(self, observation: Observation, generator: torch.Generator) -> None:
-        """Initialise from the given frames (or the guess, see `Observation.beginning`), before the first step."""
+        """Initialise from the given frames (or the guess, see `Observation.beginning`), before the first step.
+
+        Args:
+            observation: pictures to begin with; its ``moving``, if there is one, tells motion better than they do.
+            generator: of all that is drawn.
+        """
 
     def auxiliary(self, observation: Observation, generator: torch.Generator) -> Tensor | None:
         """A further loss term of this architecture for one step, or None."""

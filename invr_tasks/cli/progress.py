@@ -67,6 +67,8 @@ class Reporter:
         if bar is not None:
             self._bars.remove_task(bar)
         self._fitting = f"fitting {title}".rstrip()
+        if self._live:  # what is done before the first step may take a while
+            self._tell(self._fitting, 0.0, "beginning", 0.0)
 
     def on_step(self, step: FitProgress) -> None:
         """Tell how far the fit is; to be given to it."""

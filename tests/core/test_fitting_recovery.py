@@ -15,7 +15,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from invr_core.errors import InvrError
+from invr_core.errors import InvrError, NotEnoughMemory
 from invr_core.fitted import Fitted
 from invr_core.fitting import FitConfig, Progress, fit
 from invr_core.loop import RECOVERIES, SNAPSHOT_EVERY
@@ -122,6 +122,23 @@ def test_ctrl_c_ends_the_fit_after_its_step_with_what_there_is(disc_clip: Video,
     assert not rep.network.training and not any(p.requires_grad for p in rep.network.parameters())
     assert bool(torch.isfinite(rep(Query(disc_clip.times))).all())
     rep.save(tmp_path / "stopped.invr")
+
+
+def test_ctrl_c_before_the_first_step_ends_the_fit_with_what_it_begins_with(
+    toy: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(toy.network, "start", lambda *_: os.kill(os.getpid(), signal.SIGINT))
+    rep = fit(toy.clip(), toy.model, FitConfig(steps=500, device="cpu"))
+    assert rep.info["interrupted"] is True and rep.info["steps"] == 0
+
+
+def test_no_memory_before_the_first_step_says_so(toy: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def start(*_: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(toy.network, "start", start)
+    with pytest.raises(NotEnoughMemory, match="does not fit in memory"):
+        fit(toy.clip(), toy.model, FitConfig(steps=1, device="cpu"))
 
 
 def test_a_second_ctrl_c_interrupts_as_ever(toy: Any) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -14,6 +15,9 @@ from invr_core.models.hnerv import decoder as decoding
 from invr_core.models.hnerv import encoder as encoding
 from invr_core.models.hnerv.config import HNeRV
 from invr_core.observation import Observation
+
+KEPT = 1 << 28
+"""Bytes of given frames, at most, that are kept for the encoder: a guess may take long to make."""
 
 
 class HNeRVNetwork(Network):
@@ -84,7 +88,9 @@ class HNeRVNetwork(Network):
         encoding.initialise(encoder, generator)
         decoding.initialise(self.decoder, generator)
         self.encoder = encoder.to(self.embeddings.device)
-        self.observation = observation
+        video = observation.video
+        count = max(KEPT // (4 * video.channels * math.prod(video.size)), 1)
+        self.observation = replace(observation, video=video.remembered(count))
 
     @torch.no_grad()
     def finish(self) -> None:

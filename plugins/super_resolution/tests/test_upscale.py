@@ -9,6 +9,7 @@ import invr_super_resolution
 import pytest
 import torch
 from invr_super_resolution import Upscale, UpscaleConfig, learning
+from invr_super_resolution import neighbourhood as neighbourhood_module
 from invr_super_resolution.larger import MISSED, Larger
 from invr_super_resolution.learning import learned
 from invr_super_resolution.neighbourhood import Neighbourhood
@@ -18,7 +19,7 @@ from torch.nn import functional as F
 from invr_core.errors import BadInput
 from invr_core.fitting import FitConfig, fit
 from invr_core.query import Query
-from invr_core.representation import Representation
+from invr_core.representation import Motion, Representation
 from invr_core.testing import MovingDisc, PanningTexture
 from invr_core.video import Video
 from invr_tasks.operators import shrink
@@ -235,6 +236,30 @@ def test_a_frame_is_made_to_agree_with_its_neighbours() -> None:
     assert float((agreed - truth).square().mean()) < 0.5 * float((start - truth).square().mean())
 
 
+@pytest.mark.parametrize(("size", "small"), [((48, 72), (32, 48)), ((45, 69), (30, 46)), ((63, 93), (21, 31))])
+def test_neighbours_are_brought_to_where_they_belong(size: tuple[int, int], small: tuple[int, int]) -> None:
+    """What is given of a ramp is the ramp: half a pixel beside it would be seen."""
+    across = torch.linspace(0, 1, size[1]).expand(1, 3, *size)
+    ramp = across * 0.5 + torch.linspace(0, 0.5, size[0]).view(1, 1, -1, 1)
+    there = Neighbourhood(by_area(ramp, small), *still(size), *still(size), by_area)
+    brought = there._brought(there.given)
+    step = 1 / max(size)
+    assert float((brought - ramp)[..., 3:-3, 3:-3].abs().max()) < 0.1 * step
+    lacks, shown = there._lacks(ramp)
+    assert float(lacks.abs().max()) < 1e-5 and float(shown.min()) == 1
+
+
+def still(size: tuple[int, int]) -> tuple[Tensor, Tensor]:
+    """No motion, and all is seen."""
+    return torch.zeros(1, 2, *size), torch.ones(1, 1, *size)
+
+
+def test_what_comes_from_outside_the_frame_is_not_brought() -> None:
+    size = (8, 12)
+    gone = Motion(torch.full((1, 2, *size), 20.0), torch.ones(1, 1, *size))
+    assert float(neighbourhood_module._seen(gone).max()) == 0
+
+
 def test_what_no_frame_contradicts_stays_as_it_is() -> None:
     texture, given = panning()
     truth = texture(Query(given.times[4:5]))
@@ -278,6 +303,20 @@ def test_the_fit_starts_from_what_is_sharpened_and_learned_once(monkeypatch: pyt
     assert float(nearer) < 0.9 * float(before)
     task.render(MovingDisc((192, 288)), source).read([0])
     assert lessons == [given]
+
+
+@pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize("model", ["cwrnn", "hnerv"])
+def test_a_fit_of_what_is_learned_ends_with_the_same_bytes(model: str) -> None:
+    given = Source(Video.of(by_area(squares(), (96, 144))))
+    once, again = (
+        run(upscale(), given, model=default_model(model), fit_config=FitConfig(steps=2, device="cpu")).video.read([2])
+        for _ in "ab"
+    )
+    assert torch.equal(once, again)
+    assert float((once - squares()[2:3]).square().mean()) < float(
+        (bicubic(given.video.read([2]), (192, 288)) - squares()[2:3]).square().mean()
+    )
 
 
 def test_what_is_learned_goes_with_its_clip() -> None:

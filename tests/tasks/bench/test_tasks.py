@@ -167,6 +167,7 @@ def test_what_rendering_takes_is_left_out_of_the_fit(
 ) -> None:
     """A rehearsal tells how long a frame takes; the clock is set by hand, a second a frame that is rendered."""
     lengths: list[Any] = []
+    tasks: list[Any] = []
     now = [0.0]
 
     class Slow(Honest):
@@ -179,6 +180,7 @@ def test_what_rendering_takes_is_left_out_of_the_fit(
 
     def fake_run(task: Any, source: Source, *, fit_config: Any, on_step: Any = None) -> Any:
         lengths.append(fit_config)
+        tasks.append(task)
         return type("Result", (), {"video": task.render(None, source)})()
 
     monkeypatch.setattr(registry, "get", lambda name: Slow)
@@ -188,6 +190,7 @@ def test_what_rendering_takes_is_left_out_of_the_fit(
     job = AnswerJob(str(folder / "pan.mkv"), "denoise", "sp10", OURS, str(tmp_path / "a.mkv"), device="cpu", quiet=True)
     told = run_answer(job)
     rehearsal, real = lengths
+    assert tasks[0] is not tasks[1], "what the rehearsal has learned would not be paid for"
     assert rehearsal.steps == 1 and real.steps is None
     assert allowed(clip) == pytest.approx(EACH_FRAME * 9 * 32 * 48 / (640 * 320))
     assert real.minutes * 60 == pytest.approx(allowed(clip) - 0.009)

@@ -1,4 +1,4 @@
-"""More pixels: samples of neighbouring frames, aligned along the fitted motion, that shrink to the given frames."""
+"""More pixels: sharpened and as fitted, in agreement with the frames around, that shrink to the given frames."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class UpscaleConfig:
     kernel: Kernel = "area"
     """How the small frames came from the large ones: a box (camera pixels), Pillow's bicubic, or a Gaussian."""
     reach: int = 4
-    """How many frames before and after each one add their samples, at most."""
+    """How many frames before and after each one add what they hold, at most."""
 
     def __post_init__(self) -> None:
         if not 1 <= self.scale < float("inf"):
@@ -109,9 +109,8 @@ class Upscale(Task[UpscaleConfig]):
 
         @torch.no_grad()
         def sharp(indices: Sequence[int]) -> Tensor:
-            given = video.read(indices)
-            network = self._network(video).to(device)
-            return consistent(sharpened(network, self._enlarged(given, size).to(device)).cpu(), given, self._shrunk)
+            given, network = video.read(indices).to(device), self._network(video).to(device)
+            return consistent(sharpened(network, self._enlarged(given, size)), given, self._shrunk).cpu()
 
         return replace(video, size=size, read=sharp)
 

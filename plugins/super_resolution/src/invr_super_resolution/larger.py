@@ -26,7 +26,7 @@ class Larger:
         video: the given frames.
         single: each of them enlarged by itself.
         rep: fitted to them, of the same size as those.
-        reach: how many frames before and after each one add their samples, at most.
+        reach: how many frames before and after each one add what they hold, at most.
         shrink: frames, size -> frames of that size, as the given ones came about.
     """
 

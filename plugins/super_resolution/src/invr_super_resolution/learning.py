@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from invr_core.device import fast_bfloat16
+from invr_core.device import fast_bfloat16, flushed_denormals
 from invr_core.stepping import Stepping
 from invr_core.video import Video
 from invr_super_resolution.backprojection import Resize
@@ -94,14 +94,15 @@ def sharpened(network: Sharpener, frames: Tensor) -> Tensor:
     return total / 8
 
 
+@flushed_denormals()
 def learned(video: Video, scale: float, enlarge: Resize, shrink: Resize) -> Sharpener:
     """A network that makes an enlarged frame more like the frame that was shrunk.
 
     It learns from pairs whose answer is known: the given frames, shrunk once more and enlarged again (as in Shocher et
     al., "Zero-Shot" Super-Resolution using Deep Internal Learning, CVPR 2018), and drawn shapes that hide one
     another, in the clip's colours, treated likewise (as in Achddou et al., Synthetic images as a regularity prior for
-    image restoration neural networks, SSVM 2021). No picture from elsewhere is used. It
-    learns on the CPU: its steps are small.
+    image restoration neural networks, SSVM 2021). No picture from elsewhere is used. It learns on the CPU: its steps
+    are small.
 
     A clip too small to teach in fewer steps than FEWEST is left as it is enlarged, and so is one of which a given pixel
     becomes larger than a patch.

@@ -10,8 +10,8 @@ from torch.nn import functional as F
 
 from invr_core.errors import Unsupported
 from invr_core.memory import require_carried
-from invr_core.representation import Representation
-from invr_core.sampling import sample, target_grid
+from invr_core.representation import Motion, Representation
+from invr_core.sampling import sample, target_grid, warp
 from invr_core.transport import neighbours
 from invr_core.video import Video
 from invr_super_resolution.backprojection import Resize, bicubic, mean_around
@@ -33,18 +33,18 @@ class Neighbourhood:
 
     Args:
         given: (n, 3, h, w).
-        landing: (n, 2, H, W) where each pixel of the enlarged frame is in them.
+        to: (n, 2, H, W) pixels from each of the enlarged frame to the same thing in each of them, enlarged.
         seen: (n, 1, H, W) whether it is to be seen there, in [0, 1].
-        origin: (n, 2, H, W) where each of their pixels, enlarged, is in the frame.
-        shows: (n, 1, H, W) whether it is to be seen there, in [0, 1].
+        back: (n, 2, H, W) pixels from each of theirs, enlarged, to the same thing in the frame.
+        shown: (n, 1, H, W) whether it is to be seen there, in [0, 1].
         shrink: frames, size -> frames of that size, as the given ones came about.
     """
 
     given: Tensor
-    landing: Tensor
+    to: Tensor
     seen: Tensor
-    origin: Tensor
-    shows: Tensor
+    back: Tensor
+    shown: Tensor
     shrink: Resize
 
     @classmethod
@@ -58,16 +58,14 @@ class Neighbourhood:
         frames = neighbours(video, time, reach, itself=False)
         if not frames:
             return None
-        require_carried(2 * len(frames), rep.size, 3, rep.device)
+        require_carried(len(frames), rep.size, 2 * video.channels, rep.device)
         there = video.times[frames]
         here = torch.full_like(there, time)
         try:
             to, back = rep.motion(here, there), rep.motion(there, here)
         except Unsupported:
             return None
-        given, scale = video.read(frames).to(to.flow.device), [video.size[axis] / rep.size[axis] for axis in (1, 0)]
-        landing = (target_grid(to.flow) + 0.5) * to.flow.new_tensor(scale).view(1, 2, 1, 1) - 0.5
-        return cls(given, landing, to.confidence, target_grid(back.flow), back.confidence, shrink)
+        return cls(video.read(frames).to(to.flow.device), to.flow, _seen(to), back.flow, _seen(back), shrink)
 
     def prefers(self, one: Tensor, other: Tensor) -> Tensor:
         """How much better one picture explains the neighbours than another, in [0, 1], 0.5 if alike; (1, 1, H, W)."""
@@ -102,9 +100,15 @@ class Neighbourhood:
     def _lacks(self, picture: Tensor) -> tuple[Tensor, Tensor]:
         """What each given frame has beyond the picture, carried there and shrunk, and how much of it is shown there."""
         size = (self.given.shape[2], self.given.shape[3])
-        carried, inside = sample(picture.expand(len(self.given), -1, -1, -1), self.origin)
-        return self.given - self.shrink(carried, size), F.interpolate(self.shows * inside, size, mode="area")
+        carried = warp(picture.expand(len(self.given), -1, -1, -1), self.back)
+        return self.given - self.shrink(carried, size), F.interpolate(self.shown, size, mode="area")
 
     def _brought(self, small: Tensor) -> Tensor:
         """What is told of each given frame, (n, C, h, w), carried to the enlarged one and added up, (1, C, H, W)."""
-        return (sample(small, self.landing)[0] * self.seen).sum(0, keepdim=True)
+        return (warp(small, self.to) * self.seen).sum(0, keepdim=True)
+
+
+def _seen(motion: Motion) -> Tensor:
+    """Whether each pixel is where it goes to, and within the frame, in [0, 1]."""
+    _, inside = sample(motion.confidence, target_grid(motion.flow))
+    return motion.confidence * inside
