@@ -154,8 +154,9 @@ class Observation:
             BadInput: if there is no guess, and what is given is no picture (neither 1 channel nor 3).
         """
         if self.guess is not None:
-            plain = Observation(self.guess, distance=self.distance, size=self.clip_size, span=self.clip_span)
-            return replace(plain, moving=self.moving)
+            return Observation(
+                self.guess, distance=self.distance, size=self.clip_size, span=self.clip_span, moving=self.moving
+            )
         if self.video.channels == 1:
             return replace(self, video=self.video.map(lambda frames: frames.expand(-1, 3, -1, -1)))
         if self.video.channels != 3:

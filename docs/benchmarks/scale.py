@@ -19,6 +19,7 @@ import json
 import math
 import os
 import random
+import statistics
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -53,6 +54,8 @@ STORAGE = 1e9
 LOSSES = 1e-3
 """Assumed: workers lost in an hour of one worker."""
 CPU = FitConfig(steps=2, device="cpu")
+PLAYS = 5
+"""Simulations of each case, which differ in their seed."""
 MOST = 200_000
 """Pieces that are simulated; of more, as many for each worker on fewer workers."""
 
@@ -271,7 +274,12 @@ def formula(case: Case, cost: Costs) -> float:
     return start + found["before, in the command"] + busy + found["rendering in the command"]
 
 
-def simulated(case: Case, cost: Costs, seed: int = 0) -> float:
+def simulated(case: Case, cost: Costs) -> float:
+    """Hours, the median of `PLAYS` plays: which pieces are lost, and whether the last ones are, is chance."""
+    return statistics.median(_played(case, cost, seed) for seed in range(PLAYS))
+
+
+def _played(case: Case, cost: Costs, seed: int) -> float:
     """Hours, by handing pieces to whichever worker is free, one after another."""
     chance, share = random.Random(seed), min(1.0, MOST / case.pieces)
     workers, pieces = max(round(case.workers * share), 1), round(case.pieces * share)

@@ -46,4 +46,4 @@ def test_it_is_computed_from_what_was_measured(scale: ModuleType, records: list[
         assert scale.terms(case, cost) == pytest.approx(told["terms"], rel=1e-3), AGAIN
         if case.pieces < 1000:  # more take seconds
             assert scale.simulated(case, cost) == pytest.approx(told["simulation"], rel=1e-3), AGAIN
-        assert told["simulation"] == pytest.approx(told["formula"], rel=1 / 3)
+        assert told["simulation"] == pytest.approx(told["formula"], rel=0.3)
